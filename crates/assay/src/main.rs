@@ -1,0 +1,2 @@
+//! The assay command line and server.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The guest's RCAR client and the administrator's client.

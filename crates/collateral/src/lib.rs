@@ -1,0 +1,1 @@
+//! Collateral: certificates, CRLs and TCB information from bundle, folder, cache and vendor service.

@@ -1,0 +1,1 @@
+//! The key broker service: RCAR, sessions, resources, resource policy, administration.

@@ -1,0 +1,1 @@
+//! The reference value provider (RVPS): register, expire, list, and query a snapshot.

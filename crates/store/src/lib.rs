@@ -1,0 +1,1 @@
+//! All persistence: resources, policies, reference values, keys, sessions, cached collateral.

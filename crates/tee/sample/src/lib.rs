@@ -1,0 +1,1 @@
+//! The sample TEE: evidence that proves nothing, for development.

@@ -1,0 +1,1 @@
+//! Attestation result tokens (EAR), JOSE signing and encryption, key sets.

@@ -1,0 +1,101 @@
+//! Collateral as verifiers name it, ask for it and receive it. Fetching is another crate's work.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Validity};
+
+/// Whose service has the collateral.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Vendor {
+    /// AMD's Key Distribution Service (KDS).
+    Amd,
+    /// Intel's Provisioning Certification Service (PCS) or a cache of it (PCCS).
+    Intel,
+}
+
+/// What a piece of collateral is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum CollateralKind {
+    /// One or more X.509 certificates, DER or PEM.
+    Certificates,
+    /// A certificate revocation list, DER or PEM.
+    Crl,
+    /// A file given by hand; the verifier looks what is in it.
+    Unclassified,
+}
+
+/// A piece of collateral that a verifier lacks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CollateralRequest {
+    /// Whose it is.
+    pub vendor: Vendor,
+    /// What it is.
+    pub kind: CollateralKind,
+    /// What it is in words, for errors: "VCEK of chip 1a2b… at TCB bl=3 tee=0 snp=8 ucode=115".
+    pub description: String,
+    /// Key in caches, unique within the vendor; printable ASCII, at most 512 characters.
+    pub cache_key: String,
+    /// Paths below the offline folder, tried in order; no `..`, no leading slash.
+    pub offline_paths: Vec<String>,
+    /// Path and query at the vendor's service, beginning with a slash.
+    pub service_path: String,
+    /// Whether verification must fail without it.
+    pub required: bool,
+    /// The largest answer that can be right, in bytes.
+    pub max_len: usize,
+}
+
+/// Where a piece of collateral came from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum CollateralOrigin {
+    /// Part of the program.
+    Bundled,
+    /// Sent along with the evidence.
+    Evidence,
+    /// A file given by hand, by name.
+    File(String),
+    /// The offline folder, by path below it.
+    Folder(String),
+    /// The persistent cache.
+    Cache,
+    /// The vendor's service, by URL.
+    Service(String),
+}
+
+/// A piece of collateral.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CollateralItem {
+    /// What it is.
+    pub kind: CollateralKind,
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Where it came from.
+    pub origin: CollateralOrigin,
+}
+
+/// The collateral brought to a verification.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CollateralSet {
+    /// The pieces, in no particular order.
+    pub items: Vec<CollateralItem>,
+}
+
+/// A piece of collateral that a verdict rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollateralUse {
+    /// What it is, in words: "ASK SEV-Milan".
+    pub name: String,
+    /// The SHA-256 of its DER bytes.
+    pub digest: Digest,
+    /// Where it came from.
+    pub origin: CollateralOrigin,
+    /// When it is valid.
+    pub validity: Validity,
+}

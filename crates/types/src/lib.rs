@@ -1,0 +1,42 @@
+//! The vocabulary of Assay: TEE names, evidence, claims, findings, trust vectors, the messages of
+//! RCAR, error codes. No I/O, no clock, no cryptography but hashing.
+
+mod anchors;
+mod binding;
+mod collateral;
+mod digest;
+mod evidence;
+mod fault;
+mod finding;
+mod init_data;
+mod rcar;
+mod reference_value;
+mod resource_path;
+mod runtime_data;
+mod tee;
+mod time;
+mod trust_vector;
+
+pub use anchors::{ANCHORS_FORMAT, AnchorsFile, NotAnchors};
+pub use binding::{Binding, ReportData, TooLong};
+pub use collateral::{
+    CollateralItem, CollateralKind, CollateralOrigin, CollateralRequest, CollateralSet, CollateralUse, Vendor,
+};
+pub use digest::{Digest, HashAlgorithm, NotADigest, UnknownHashAlgorithm};
+pub use evidence::{
+    Authenticated, Claims, Facts, ParsedEvidence, RawEvidence, TeeClaimText, Verifier, VerifyError,
+};
+pub use fault::{Coded, Fault};
+pub use finding::{Check, Checks, Finding, INCOMPLETE, INCOMPLETE_CODE, Outcome};
+pub use init_data::{InitData, InitDataError};
+pub use rcar::{
+    Attestation, AttestationAnswer, COMPATIBLE_VERSIONS, Challenge, CompositeEvidence, ErrorInformation,
+    InitDataMessage, PROTOCOL_VERSION, Request, Response, RuntimeData, SESSION_COOKIE, SecretBytes,
+    TeePubKey,
+};
+pub use reference_value::{AskedReferenceValue, Lookup, ReferenceValueSnapshot};
+pub use resource_path::{NotAResourcePath, ResourcePath};
+pub use runtime_data::{NotCanonical, additional_runtime_data, canonical_digest, primary_runtime_data};
+pub use tee::{Tee, TeeClass, UnknownTee};
+pub use time::{Clock, FixedClock, NotRfc3339, UnixTime, Validity};
+pub use trust_vector::{TrustClaim, TrustTier, TrustVector};
