@@ -12,6 +12,7 @@ mod init_data;
 mod rcar;
 mod reference_value;
 mod resource_path;
+mod retry_after;
 mod runtime_data;
 mod tee;
 mod time;
@@ -36,6 +37,7 @@ pub use rcar::{
 };
 pub use reference_value::{AskedReferenceValue, Lookup, ReferenceValueSnapshot};
 pub use resource_path::{NotAResourcePath, ResourcePath};
+pub use retry_after::parse_retry_after;
 pub use runtime_data::{NotCanonical, additional_runtime_data, canonical_digest, primary_runtime_data};
 pub use tee::{Tee, TeeClass, UnknownTee};
 pub use time::{Clock, FixedClock, NotRfc3339, UnixTime, Validity};
