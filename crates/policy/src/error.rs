@@ -171,10 +171,10 @@ impl std::fmt::Display for Evaluating {
 #[serde(tag = "trial", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum TrialFailure {
-    /// The policy gave an error on one of the sample inputs.
-    #[error("on the sample input {sample:?}: {error}")]
+    /// The policy gave an error on one of the sample inputs, or could not be compiled there.
+    #[error("on {sample:?}: {error}")]
     Refused {
-        /// The sample input.
+        /// The sample input, in words.
         sample: String,
         /// The error.
         error: Box<PolicyError>,

@@ -21,9 +21,13 @@ pub struct Limits {
     pub max_instructions: usize,
     /// How long one evaluation may take.
     pub max_time: Duration,
+    /// How large the input, the data and all reference values asked for may each be, counted as the
+    /// result.
+    pub max_input: usize,
     /// How large the result of an evaluation may be: bytes of text, and eight for each node.
     pub max_output: usize,
-    /// How large the values that a policy builds may grow, in bytes, by the static estimate.
+    /// How large the values may grow that a policy builds of its own text, in bytes, by a static
+    /// bound. What it builds of its input is bounded in proportion to the input.
     pub max_growth: u64,
     /// How many bytes of memory the trial may use.
     pub trial_memory: u64,
@@ -40,10 +44,11 @@ impl Limits {
         max_line: 1024,
         max_nesting: 8,
         max_nesting_work: 1 << 20,
-        max_instructions: 200_000,
+        max_instructions: 100_000,
         max_time: Duration::from_millis(50),
+        max_input: 1 << 20,
         max_output: 64 << 10,
-        max_growth: 64 << 20,
+        max_growth: 1 << 20,
         trial_memory: 256 << 20,
         trial_cpu_seconds: 2,
         trial_deadline: Duration::from_secs(5),

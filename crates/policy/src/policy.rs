@@ -4,10 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use assay_types::{Digest, ReferenceValueSnapshot, UnixTime};
+use regorus::Value as Rego;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{PolicyAppraisal, PolicyError, PolicyFinding};
+use crate::engine::{Compiled, Entry, Host};
+use crate::value::{Allowance, to_rego};
+use crate::{Limits, PolicyAppraisal, PolicyError, PolicyFinding, analysis, appraisal, engine, lexer};
+
+/// The stack of the thread that parses and compiles: the engine does both by recursion.
+const COMPILER_STACK: usize = 64 << 20;
 
 /// What a policy decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,11 +54,16 @@ struct Inner {
     kind: PolicyKind,
     text: String,
     digest: Digest,
+    compiled: Compiled,
 }
 
 impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Policy").field("kind", &self.inner.kind).field("digest", &self.inner.digest).finish()
+        f.debug_struct("Policy")
+            .field("kind", &self.inner.kind)
+            .field("digest", &self.inner.digest)
+            .field("machine", &self.inner.compiled.is_machine())
+            .finish()
     }
 }
 
@@ -63,9 +74,18 @@ impl Policy {
     /// # Errors
     /// Every [`PolicyError`] of the text; never those of evaluation or the trial.
     pub fn bundled(kind: PolicyKind, text: &str) -> Result<Policy, PolicyError> {
-        Ok(Policy {
-            inner: Arc::new(Inner { kind, text: text.to_owned(), digest: Digest::sha384(text.as_bytes()) }),
-        })
+        Policy::compile(kind, text, &Limits::DEFAULT)
+    }
+
+    /// The static checks and compilation, with these limits.
+    pub(crate) fn compile(kind: PolicyKind, text: &str, limits: &Limits) -> Result<Policy, PolicyError> {
+        lexer::guard(text, limits)?;
+        let compiled = engine::on_large_stack(COMPILER_STACK, || {
+            let checked = analysis::check(kind, text, limits)?;
+            engine::compile(kind, text, &checked, limits)
+        })?;
+        let digest = Digest::sha384(text.as_bytes());
+        Ok(Policy { inner: Arc::new(Inner { kind, text: text.to_owned(), digest, compiled }) })
     }
 
     /// What it decides.
@@ -94,8 +114,20 @@ impl Policy {
         values: &dyn ReferenceValueSnapshot,
         now: UnixTime,
     ) -> Result<PolicyAppraisal, PolicyError> {
-        let _ = (input, values, now);
-        Err(PolicyError::MissingRule { rule: "unfinished".into() })
+        self.needs(PolicyKind::Attestation)?;
+        let compiled = &self.inner.compiled;
+        let mut host = Host::new(Some((values, now)), compiled.limits());
+        let entries: &[Entry] = if compiled.has(Entry::Extensions) {
+            &[Entry::TrustClaims, Entry::Extensions]
+        } else {
+            &[Entry::TrustClaims]
+        };
+        let mut results =
+            compiled.evaluate(entries, self.inward("input", input)?, None, &mut host)?.into_iter();
+        let trust_vector = appraisal::trust_vector(&results.next().unwrap_or(Rego::Undefined))?;
+        let extensions = results.next().unwrap_or(Rego::Undefined);
+        let extensions = appraisal::extensions(&extensions, compiled.limits().max_output)?;
+        Ok(PolicyAppraisal { trust_vector, extensions, asked: host.asked() })
     }
 
     /// The reasons of the verdict on the same input: the optional rule `data.policy.findings`; empty
@@ -109,8 +141,16 @@ impl Policy {
         values: &dyn ReferenceValueSnapshot,
         now: UnixTime,
     ) -> Result<Vec<PolicyFinding>, PolicyError> {
-        let _ = (input, values, now);
-        Err(PolicyError::MissingRule { rule: "unfinished".into() })
+        self.needs(PolicyKind::Attestation)?;
+        let compiled = &self.inner.compiled;
+        if !compiled.has(Entry::Findings) {
+            return Ok(Vec::new());
+        }
+        let mut host = Host::new(Some((values, now)), compiled.limits());
+        let input = self.inward("input", input)?;
+        let results = compiled.evaluate(&[Entry::Findings], input, None, &mut host)?;
+        let findings = results.into_iter().next().unwrap_or(Rego::Undefined);
+        appraisal::findings(&findings, compiled.limits().max_output)
     }
 
     /// Whether a resource policy opens the resource: `data.policy.allow` with `data`
@@ -120,7 +160,25 @@ impl Policy {
     /// # Errors
     /// When a limit is passed or the policy fails; the caller must deny then.
     pub fn allow(&self, data: &Value, input: &Value) -> Result<bool, PolicyError> {
-        let _ = (data, input);
-        Err(PolicyError::MissingRule { rule: "unfinished".into() })
+        self.needs(PolicyKind::Resource)?;
+        if !data.is_object() {
+            let why = "is not an object".to_owned();
+            return Err(PolicyError::Input { what: "data".to_owned(), why });
+        }
+        let compiled = &self.inner.compiled;
+        let mut host = Host::new(None, compiled.limits());
+        let (data, input) = (self.inward("data", data)?, self.inward("input", input)?);
+        let results = compiled.evaluate(&[Entry::Allow], input, Some(data), &mut host)?;
+        Ok(matches!(results.as_slice(), [Rego::Bool(true)]))
+    }
+
+    fn needs(&self, needed: PolicyKind) -> Result<(), PolicyError> {
+        let found = self.inner.kind;
+        if found == needed { Ok(()) } else { Err(PolicyError::WrongKind { found, needed }) }
+    }
+
+    fn inward(&self, what: &str, value: &Value) -> Result<Rego, PolicyError> {
+        let mut allowance = Allowance::new(self.inner.compiled.limits().max_input);
+        to_rego(value, &mut allowance).map_err(|unfit| engine::unfit_input(what, unfit))
     }
 }

@@ -1,1 +1,222 @@
-//! samples
+//! The inputs on which a policy is tried out before it is admitted: claims in the shape of every TEE,
+//! with debugging on and off, with reference values missing, few and many.
+
+use assay_types::{Digest, Lookup, ReferenceValueSnapshot, Tee, UnixTime};
+use serde_json::{Value, json};
+
+use crate::PolicyKind;
+
+/// One input with its data, by a name that tells people what it is.
+pub(crate) struct Sample {
+    pub(crate) name: String,
+    pub(crate) input: Value,
+    /// Only for resource policies.
+    pub(crate) data: Value,
+    pub(crate) values: SampleValues,
+}
+
+/// Reference values that do not depend on their name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SampleValues {
+    Missing,
+    Few,
+    Many,
+}
+
+impl ReferenceValueSnapshot for SampleValues {
+    fn query(&self, _id: &str, _now: UnixTime) -> Lookup {
+        let digests = |n: u32| (0..n).map(|i| json!(format!("{i:096x}")));
+        let value = match self {
+            SampleValues::Missing => return Lookup::Missing,
+            SampleValues::Few => digests(4).chain([json!(0), json!(1), json!(true)]).collect(),
+            SampleValues::Many => digests(500).collect(),
+        };
+        Lookup::Found { value: Value::Array(value), expires: UnixTime::MAX }
+    }
+
+    fn digest(&self) -> Digest {
+        Digest::sha384(b"sample reference values")
+    }
+}
+
+/// All samples for a kind of policy.
+pub(crate) fn samples(kind: PolicyKind) -> Vec<Sample> {
+    match kind {
+        PolicyKind::Attestation => attestation(),
+        PolicyKind::Resource => resource(),
+    }
+}
+
+fn attestation() -> Vec<Sample> {
+    let mut samples = Vec::new();
+    for tee in Tee::ALL {
+        for debug in [false, true] {
+            for values in [SampleValues::Missing, SampleValues::Few, SampleValues::Many] {
+                samples.push(Sample {
+                    name: format!("{tee}, debug {debug}, reference values {values:?}").to_lowercase(),
+                    input: input(tee, debug),
+                    data: Value::Null,
+                    values,
+                });
+            }
+        }
+    }
+    for (name, input) in [("an empty input", json!({})), ("an input that is null", Value::Null)] {
+        samples.push(Sample { name: name.to_owned(), input, data: Value::Null, values: SampleValues::Missing });
+    }
+    samples
+}
+
+fn hex(byte: u8, len: usize) -> String {
+    hex::encode(vec![byte; len])
+}
+
+/// The input for one submodule, as the attestation service builds it.
+fn input(tee: Tee, debug: bool) -> Value {
+    json!({
+        tee.as_str(): claims(tee, debug),
+        "report_data": hex(0x11, 64),
+        "init_data": hex(0x22, 48),
+        "init_data_claims": {
+            "cdh.toml": { "kbc": { "name": "cc_kbc", "url": "http://127.0.0.1:8080" } },
+            "agent_policy_claims": { "containers": containers() },
+        },
+        "runtime_data_claims": { "nonce": "bm9uY2U=", "tee-pubkey": { "kty": "EC", "crv": "P-256" } },
+    })
+}
+
+fn containers() -> Value {
+    let container = |n: u32| {
+        json!({ "OCI": {
+            "Annotations": {
+                "io.kubernetes.cri.image-name": format!("registry.example/app{n}@sha256:{n:064x}"),
+                "io.kubernetes.cri.container-type": if n == 0 { "sandbox" } else { "container" },
+            },
+            "Process": {
+                "Args": ["/bin/app", "--serve"],
+                "Env": ["PATH=/bin", "HOME=/"],
+                "User": { "UID": n, "GID": n, "AdditionalGids": [n] },
+            },
+            "Mounts": [{ "destination": "/etc", "type": "bind", "options": ["ro"] }],
+        } })
+    };
+    (0..8).map(container).collect()
+}
+
+fn claims(tee: Tee, debug: bool) -> Value {
+    let snp = || {
+        json!({
+            "measurement": hex(0, 48), "reported_tcb_bootloader": 3, "reported_tcb_tee": 0,
+            "reported_tcb_snp": 8, "reported_tcb_microcode": 115, "policy_debug_allowed": debug,
+            "policy_migrate_ma": false, "policy_smt_allowed": true, "policy_abi_major": 0, "policy_abi_minor": 31,
+            "policy_single_socket": false, "platform_smt_enabled": true, "platform_tsme_enabled": false,
+            "report_data": hex(0x11, 64), "init_data": hex(0x22, 32),
+        })
+    };
+    let tdx = || {
+        json!({
+            "quote": {
+                "header": { "version": "0400", "att_key_type": "0200", "tee_type": "81000000",
+                            "vendor_id": "939a7233f79c4ca9940a0db3957f0607" },
+                "body": { "mr_td": hex(0, 48), "mr_seam": hex(1, 48), "rtmr_0": hex(2, 48), "rtmr_1": hex(3, 48),
+                          "rtmr_2": hex(4, 48), "xfam": "e718060000000000", "report_data": hex(0x11, 64) },
+            },
+            "td_attributes": { "debug": debug, "septve_disable": true },
+            "tcb_status": "UpToDate", "collateral_expiration_status": "0", "advisory_ids": [],
+            "uefi_event_logs": events(),
+        })
+    };
+    match tee {
+        Tee::Sample | Tee::SampleDevice => json!({
+            "launch_digest": hex(0, 48), "svn": "1", "major_version": "1", "minimum_minor_version": "4",
+            "debug": debug, "platform_version": { "major": 1, "minor": 4 }, "report_data": "",
+        }),
+        Tee::Snp => snp(),
+        Tee::AzSnpVtpm => json!({ "measurement": hex(0, 48), "reported_tcb_bootloader": 3, "policy_debug_allowed": debug,
+                                  "tpm": { "pcr11": hex(5, 32), "pcr04": hex(6, 32) }, "platform_smt_enabled": true }),
+        Tee::Tdx => tdx(),
+        Tee::AzTdxVtpm => {
+            let mut claims = tdx();
+            if let Some(map) = claims.as_object_mut() {
+                map.insert("tpm".to_owned(), json!({ "pcr11": hex(5, 32) }));
+            }
+            claims
+        }
+        Tee::Sgx => json!({ "header": { "version": "0300" }, "body": { "mr_enclave": hex(0, 32), "mr_signer": hex(1, 32),
+                            "attributes.flags": if debug { "0700000000000000" } else { "0500000000000000" }, "isv_svn": "0000" } }),
+        Tee::Cca => json!({ "platform": { "cca-platform-lifecycle": if debug { 0x3000 } else { 0x3003 } },
+                            "realm": { "cca-realm-initial-measurement": hex(0, 32) } }),
+        Tee::Csv => json!({ "measure": hex(0, 32), "policy": { "nodbg": if debug { 0 } else { 1 } }, "serial_number": "x" }),
+        Tee::Se => json!({ "version": 256, "tag": hex(0, 16), "image_phkh": hex(1, 32), "attestation_phkh": hex(1, 32) }),
+        Tee::Tpm => json!({ "tpm": { "pcr11": hex(5, 32) }, "ak_public": hex(6, 32), "quote": {} }),
+        Tee::Nvidia | Tee::NvidiaDpu | Tee::HygonDcu => json!({
+            "x-nvidia-gpu-driver-version": "570.0", "x-nvidia-gpu-vbios-version": "96.00", "dbgstat": if debug { "enabled" } else { "disabled" },
+            "secboot": true, "measres": "success", "hwmodel": "GH100", "x-nvidia-gpu-arch-check": true,
+        }),
+        _ => json!({ "debug": debug }),
+    }
+}
+
+fn events() -> Value {
+    let event = |n: u32| {
+        json!({ "index": n, "type_name": "EV_EVENT_TAG", "digests": [{ "alg": "SHA-384", "digest": format!("{n:096x}") }],
+                "details": { "string": "console=hvc0 root=/dev/vda1", "unicode_name": "kernel", "data": [n] } })
+    };
+    (0..64).map(event).collect()
+}
+
+fn resource() -> Vec<Sample> {
+    let mut samples = Vec::new();
+    let statuses = ["affirming", "warning", "contraindicated", "none"];
+    for tee in Tee::ALL {
+        for status in statuses {
+            for path in [["default", "key", "1"], ["tenant-a", "certificates", "tls.2026"]] {
+                samples.push(Sample {
+                    name: format!("{} for a token of {tee}, {status}", path.join("/")),
+                    input: token(tee, status),
+                    data: json!({ "plugin": "resource", "resource-path": path, "query": {} }),
+                    values: SampleValues::Missing,
+                });
+            }
+        }
+    }
+    samples.push(Sample {
+        name: "another plugin, a token without claims".to_owned(),
+        input: json!({}),
+        data: json!({ "plugin": "pkcs11", "resource-path": [], "query": { "name": "x" } }),
+        values: SampleValues::Missing,
+    });
+    samples
+}
+
+fn token(tee: Tee, status: &str) -> Value {
+    let submodule = |tee: Tee| {
+        json!({
+            "ear.status": status,
+            "ear.trustworthiness-vector": { "executables": 3, "hardware": 2, "configuration": 2, "file-system": 0,
+                "instance-identity": 0, "runtime-opaque": 0, "storage-opaque": 0, "sourced-data": 0 },
+            "ear.appraisal-policy-id": "default",
+            "ear.trustee.identifiers": { "validated": { "container_images": ["registry.example/app@sha256:00"] } },
+            "ear.veraison.annotated-evidence": input(tee, false),
+        })
+    };
+    json!({
+        "eat_profile": "tag:github.com,2024:confidential-containers/Trustee",
+        "iat": 1_760_426_134, "exp": 1_760_426_434, "iss": "CoCo-Attestation-Service",
+        "ear.verifier-id": { "developer": "example", "build": "example" },
+        "submods": { "cpu0": submodule(tee), "gpu0": submodule(Tee::Nvidia) },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tee_has_its_own_claims_and_fits_the_limit_on_input() {
+        for sample in samples(PolicyKind::Attestation).iter().chain(&samples(PolicyKind::Resource)) {
+            let mut allowance = crate::value::Allowance::new(crate::Limits::DEFAULT.max_input);
+            assert!(crate::value::to_rego(&sample.input, &mut allowance).is_ok(), "{}", sample.name);
+        }
+    }
+}
