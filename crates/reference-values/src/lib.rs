@@ -1,1 +1,38 @@
 //! The reference value provider (RVPS): register, expire, list, and query a snapshot.
+//!
+//! # The message
+//! What registers reference values is a JSON object, as Trustee's RVPS takes it:
+//! ```json
+//! {"version": "0.1.0", "type": "sample", "payload": "eyJhIjoxfQ==", "expires": "2027-01-31T12:00:00Z"}
+//! ```
+//! - `version` is `0.1.0`; it may be left out.
+//! - `type` says how the payload is read. There is `sample`: a JSON object, each member a reference
+//!   value of that name, with any JSON as its value. It is not signed: whoever may register is
+//!   believed.
+//! - `payload` is standard base64 with padding (RFC 4648, 4).
+//! - `expires` (RFC 3339) is an addition of ours: when the values end. Without it they end after 12
+//!   months, as in Trustee.
+//! - Other members are ignored, as Trustee does.
+//!
+//! Limits: a message of 1 MiB, 10 000 values, names of 1 to 512 printable ASCII characters, values of
+//! 64 KiB of JSON text and 16 levels. A member given twice, and a number too large to be held exactly,
+//! are refused, not guessed at.
+//!
+//! # Time
+//! A value is in force until `expires`, that second excluded. After that it is listed, but a query
+//! answers [`Lookup::Expired`](assay_types::Lookup::Expired), which policies see as missing.
+
+mod error;
+mod extractor;
+mod message;
+mod reference_values;
+mod sample;
+mod snapshot;
+mod strict_json;
+
+pub use error::ReferenceValueError;
+pub use message::{
+    MAX_DEPTH, MAX_MESSAGE_LEN, MAX_NAME_LEN, MAX_VALUE_LEN, MAX_VALUES, MESSAGE_VERSION, parse_message,
+};
+pub use reference_values::{Record, ReferenceValues, Registered};
+pub use snapshot::Snapshot;

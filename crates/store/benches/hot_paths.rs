@@ -1,0 +1,131 @@
+//! What the store costs on the paths that every attestation takes: processor time (user and system,
+//! all threads) and wall time for each call, at 1, 8 and 64 callers. `cargo bench -p assay-store`.
+//!
+//! Not criterion: it measures wall time only, and a call here is the work of two threads.
+#![allow(
+    clippy::unwrap_used,
+    clippy::as_conversions,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+use std::time::Instant;
+
+use assay_store::{AttestedSession, KeyEncryptionKey, Store, StoreOptions};
+use assay_types::{ResourcePath, SecretBytes, UnixTime};
+
+const NOW: UnixTime = UnixTime(1_800_000_000);
+
+/// The system's clock tick in microseconds (`getconf CLK_TCK` is 100 on Linux).
+const TICK_MICROS: f64 = 10_000.0;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(run());
+}
+
+async fn run() {
+    let folder = tempfile::tempdir().unwrap();
+    let key_encryption_key = KeyEncryptionKey::from_bytes([1; 32]);
+    let started = Instant::now();
+    let database = folder.path().join("assay.db");
+    let store = Store::open(StoreOptions { database, key_encryption_key }).await.unwrap();
+    println!("opened a new store in {:.1} ms, {}", started.elapsed().as_secs_f64() * 1e3, memory());
+
+    let path: ResourcePath = "default/key/1".parse().unwrap();
+    store.put_resource(&path, &SecretBytes::new(vec![7; 32]), NOW).await.unwrap();
+
+    let mut next = 0;
+    for callers in [1, 8, 64] {
+        let each = 20_000 / callers;
+        let first = next;
+        next += callers * each;
+        measure("record_attestation", callers, each, |caller, i| {
+            let store = store.clone();
+            async move { store.record_attestation(session(first + caller * each + i)).await.unwrap() }
+        })
+        .await;
+        measure("session", callers, each, |caller, i| {
+            let store = store.clone();
+            async move {
+                let hash = session(first + caller * each + i).session_hash;
+                assert!(store.session(&hash).await.unwrap().is_some());
+            }
+        })
+        .await;
+        measure("get_resource", callers, each, |_, _| {
+            let (store, path) = (store.clone(), path.clone());
+            async move { assert!(store.get_resource(&path).await.unwrap().is_some()) }
+        })
+        .await;
+    }
+    println!("{} sessions stored, {}", next, memory());
+    let (started, before) = (Instant::now(), cpu_micros());
+    let removed = store.sweep(UnixTime::MAX).await.unwrap();
+    let count = removed as f64;
+    println!(
+        "sweep of {removed}: cpu {:.1} µs, wall {:.1} µs each",
+        (cpu_micros() - before) / count,
+        started.elapsed().as_secs_f64() * 1e6 / count
+    );
+}
+
+async fn measure<F, W>(name: &str, callers: usize, each: usize, work: F)
+where
+    F: Fn(usize, usize) -> W + Clone + Send + Sync + 'static,
+    W: Future<Output = ()> + Send,
+{
+    let (started, before) = (Instant::now(), cpu_micros());
+    let tasks: Vec<_> = (0..callers)
+        .map(|caller| {
+            let work = work.clone();
+            tokio::spawn(async move {
+                for i in 0..each {
+                    work(caller, i).await;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let calls = (callers * each) as f64;
+    println!(
+        "{name:20} {callers:3} callers: cpu {:6.1} µs, wall {:6.1} µs each",
+        (cpu_micros() - before) / calls,
+        started.elapsed().as_secs_f64() * 1e6 / calls
+    );
+}
+
+/// A session of the usual size: a token of 3 KiB, a verdict of 4 KiB.
+fn session(number: usize) -> AttestedSession {
+    let hash = |kind: u64| {
+        // Spread like real hashes, which is what costs in an index.
+        let spread = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ kind;
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&spread.to_be_bytes());
+        bytes
+    };
+    AttestedSession {
+        challenge_hash: hash(1),
+        session_hash: hash(2),
+        jti: hash(3).iter().map(|b| format!("{b:02x}")).collect(),
+        expires: NOW.plus(300 + number as i64 / 1000),
+        token: "t".repeat(3 << 10),
+        verdict: "v".repeat(4 << 10),
+    }
+}
+
+fn cpu_micros() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    // The fields after the command's closing parenthesis; user and system time are the 12th and 13th.
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) * TICK_MICROS
+}
+
+fn memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}

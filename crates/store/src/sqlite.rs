@@ -1,0 +1,446 @@
+//! What is SQLite's alone: how the file is opened, its connections, its errors. All other modules
+//! build portable statements and run them through [`Database`] and [`Writer`].
+//!
+//! SQLite has one writer at a time. Within the process writers wait for each other in a fair queue
+//! (a mutex), not in SQLite's lock, whose waiting is sleep and retry. There are at most
+//! [`READERS`] reading connections, opened when needed; in WAL mode they never wait for a writer.
+//! The pool of sqlx is not used: it pings a connection and spawns a task each time one is given
+//! back, which costs as much as the query.
+//!
+//! A connection is kept only when all went well with it. After an error, or when the caller's
+//! future was dropped half-way, it is closed, which rolls back what it had begun.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use assay_types::Digest;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection};
+use tokio::sync::{MutexGuard, Semaphore};
+
+use crate::rows::column;
+use crate::seal::Sealer;
+use crate::{StoreError, StoreLimits, meta};
+
+/// A row of a result.
+pub(crate) type Row = SqliteRow;
+
+/// A statement with its arguments.
+pub(crate) type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
+
+/// A connection, as migrations and the check of the key use it.
+pub(crate) type DatabaseConnection = SqliteConnection;
+
+/// A step of the schema. Once released it is never edited.
+struct Migration {
+    version: i64,
+    script: &'static str,
+}
+
+impl Migration {
+    /// The SHA-384 of the script, as it is noted in the database.
+    fn digest(&self) -> String {
+        Digest::sha384(self.script.as_bytes()).to_string()
+    }
+}
+
+/// All steps, in the order of their versions.
+const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, script: include_str!("../migrations/0001_initial.sql") }];
+
+/// "ASSY": tells our files from those of other programs (`PRAGMA application_id`).
+const APPLICATION_ID: i64 = 0x4153_5359;
+
+/// The number of reading connections.
+const READERS: u32 = 4;
+
+/// The size of a database page in bytes, SQLite's default.
+const PAGE_LEN: u64 = 4096;
+
+/// What an acknowledged write survives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    /// The loss of power.
+    PowerLoss,
+    /// The death of the process.
+    ProcessDeath,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy)]
+enum Role {
+    Reader,
+    Writer(Durability),
+}
+
+/// An open database.
+pub(crate) struct Database {
+    path: PathBuf,
+    limits: StoreLimits,
+    writers: tokio::sync::Mutex<Writers>,
+    readers: Mutex<Vec<SqliteConnection>>,
+    reader_permits: Semaphore,
+}
+
+#[derive(Default)]
+struct Writers {
+    durable: Option<SqliteConnection>,
+    sessions: Option<SqliteConnection>,
+    closed: bool,
+}
+
+impl Writers {
+    fn slot(&mut self, durability: Durability) -> &mut Option<SqliteConnection> {
+        match durability {
+            Durability::PowerLoss => &mut self.durable,
+            Durability::ProcessDeath => &mut self.sessions,
+        }
+    }
+}
+
+impl Database {
+    /// Opens the file, creates it when it is not there, brings its schema up to date and checks that
+    /// the key is the right one.
+    pub(crate) async fn open(path: &Path, limits: StoreLimits, sealer: &Sealer) -> Result<Self, StoreError> {
+        // An absolute path cannot be taken for a URI or for ":memory:".
+        let path = std::path::absolute(path).map_err(|e| not_accessible(path, e))?;
+        prepare_file(&path)?;
+        let database = Database {
+            path,
+            limits,
+            writers: tokio::sync::Mutex::new(Writers::default()),
+            readers: Mutex::new(Vec::new()),
+            reader_permits: Semaphore::new(usize::try_from(READERS).unwrap_or(1)),
+        };
+        let mut connection = database.connect(Role::Writer(Durability::PowerLoss)).await?;
+        // Before anything is changed: is it ours at all?
+        database.identify(&mut connection).await?;
+        database.use_write_ahead_log(&mut connection).await?;
+        if !database.is_up_to_date(&mut connection).await? {
+            database.migrate(&mut connection, sealer).await?;
+        }
+        meta::check_key(&mut connection, sealer, &database).await?;
+        database.writers.lock().await.durable = Some(connection);
+        Ok(database)
+    }
+
+    /// A transaction whose commit survives the loss of power.
+    pub(crate) async fn begin(&self) -> Result<Writer<'_>, StoreError> {
+        let mut writer = self.writer(Durability::PowerLoss).await?;
+        // IMMEDIATE: a transaction that reads first and writes later could not be completed when
+        // another process wrote in between.
+        writer.execute(sqlx::query("BEGIN IMMEDIATE")).await?;
+        writer.in_transaction = true;
+        Ok(writer)
+    }
+
+    /// A writer for single statements, each a transaction of its own that survives the death of
+    /// the process.
+    pub(crate) async fn session_writer(&self) -> Result<Writer<'_>, StoreError> {
+        self.writer(Durability::ProcessDeath).await
+    }
+
+    async fn writer(&self, durability: Durability) -> Result<Writer<'_>, StoreError> {
+        let mut writers = self.writers.lock().await;
+        if writers.closed {
+            return Err(StoreError::Closed);
+        }
+        let connection = match writers.slot(durability).take() {
+            Some(connection) => connection,
+            None => self.connect(Role::Writer(durability)).await?,
+        };
+        Ok(Writer { database: self, writers, connection, durability, in_transaction: false })
+    }
+
+    /// Runs a reading statement.
+    pub(crate) async fn fetch_all(&self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
+        let _permit = self.reader_permits.acquire().await.map_err(|_| StoreError::Closed)?;
+        let mut connection = self.reader().await?;
+        let rows = query.fetch_all(&mut connection).await.map_err(|e| self.error(e))?;
+        self.idle_readers().push(connection);
+        Ok(rows)
+    }
+
+    /// Runs a reading statement that has at most one row.
+    pub(crate) async fn fetch_optional(&self, query: Query<'_>) -> Result<Option<Row>, StoreError> {
+        let _permit = self.reader_permits.acquire().await.map_err(|_| StoreError::Closed)?;
+        let mut connection = self.reader().await?;
+        let row = query.fetch_optional(&mut connection).await.map_err(|e| self.error(e))?;
+        self.idle_readers().push(connection);
+        Ok(row)
+    }
+
+    async fn reader(&self) -> Result<SqliteConnection, StoreError> {
+        // The one used last is taken first: its cache is warm, and the others need not be opened.
+        let idle = self.idle_readers().pop();
+        match idle {
+            Some(connection) => Ok(connection),
+            None => self.connect(Role::Reader).await,
+        }
+    }
+
+    fn idle_readers(&self) -> std::sync::MutexGuard<'_, Vec<SqliteConnection>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the calls under way and closes every connection. SQLite then folds its log into the
+    /// database file.
+    pub(crate) async fn close(&self) {
+        if let Ok(permits) = self.reader_permits.acquire_many(READERS).await {
+            self.reader_permits.close();
+            drop(permits);
+        }
+        let mut writers = self.writers.lock().await;
+        writers.closed = true;
+        let mut connections = std::mem::take(&mut *self.idle_readers());
+        connections.extend(writers.sessions.take());
+        connections.extend(writers.durable.take());
+        for connection in connections {
+            if let Err(error) = connection.close().await {
+                tracing::warn!(%error, "closing a database connection failed");
+            }
+        }
+    }
+
+    async fn connect(&self, role: Role) -> Result<SqliteConnection, StoreError> {
+        let mut options = SqliteConnectOptions::new()
+            .filename(&self.path)
+            .create_if_missing(false)
+            .busy_timeout(self.limits.busy_timeout)
+            .statement_cache_capacity(64)
+            .thread_name(|id| format!("store-{id}"))
+            .pragma("temp_store", "MEMORY")
+            // A damaged file, or one made to do harm, is noticed and calls nothing.
+            .pragma("cell_size_check", "ON")
+            .pragma("trusted_schema", "OFF")
+            // A negative number is KiB. The system's page cache does the rest.
+            .pragma("cache_size", "-1024")
+            // Statements carry tokens and sealed values.
+            .disable_statement_logging();
+        match role {
+            Role::Reader => options = options.pragma("query_only", "ON"),
+            Role::Writer(durability) => {
+                options = match durability {
+                    // Deleted content is overwritten with zeros.
+                    Durability::PowerLoss => {
+                        options.synchronous(SqliteSynchronous::Full).pragma("secure_delete", "ON")
+                    }
+                    Durability::ProcessDeath => options.synchronous(SqliteSynchronous::Normal),
+                };
+                // After a burst the log gives its space back.
+                options = options.pragma("journal_size_limit", "16777216");
+                if let Some(size) = self.limits.max_size {
+                    options = options.pragma("max_page_count", (size / PAGE_LEN).max(1).to_string());
+                }
+            }
+        }
+        options.connect().await.map_err(|e| self.error(e))
+    }
+
+    /// Ours, or empty.
+    async fn identify(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        // In this order: another process that makes the database in between is then no stranger.
+        let tables = self.number(connection, "SELECT COUNT(*) FROM sqlite_master").await?;
+        let id = self.number(connection, "PRAGMA application_id").await?;
+        if id == APPLICATION_ID || (id == 0 && tables == 0) {
+            Ok(())
+        } else {
+            Err(StoreError::Foreign { path: self.path.clone() })
+        }
+    }
+
+    /// The mode is a property of the file. The switch cannot wait for a lock, so the waiting is here.
+    async fn use_write_ahead_log(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        let pause = Duration::from_millis(20);
+        let mut waited = Duration::ZERO;
+        loop {
+            let answer = sqlx::query("PRAGMA journal_mode = WAL").fetch_one(&mut *connection).await;
+            match answer.map_err(|e| self.error(e)) {
+                Ok(row) => {
+                    let mode: String = column(&row, 0)?;
+                    if mode == "wal" {
+                        return Ok(());
+                    }
+                    let detail = format!("its file system allows no write-ahead log (journal mode {mode})");
+                    return Err(not_accessible(&self.path, detail));
+                }
+                Err(StoreError::Locked) if waited < self.limits.busy_timeout => {
+                    tokio::time::sleep(pause).await;
+                    waited += pause;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Whether every migration was applied, and as it is written here. Reads only, so a store opens
+    /// while another process writes.
+    async fn is_up_to_date(&self, connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+        let table = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'";
+        if self.number(connection, table).await? == 0 {
+            return Ok(false);
+        }
+        let query = sqlx::query("SELECT version, digest FROM schema_migrations ORDER BY version");
+        let rows = query.fetch_all(connection).await.map_err(|e| self.error(e))?;
+        let known = MIGRATIONS.last().map_or(0, |m| m.version);
+        for row in &rows {
+            let (version, digest): (i64, String) = (column(row, 0)?, column(row, 1)?);
+            if version > known {
+                return Err(StoreError::NewerSchema { found: version, known });
+            }
+            if !MIGRATIONS.iter().any(|m| m.version == version && m.digest() == digest) {
+                return Err(StoreError::Migration {
+                    detail: format!("migration {version} is not the one this program has"),
+                });
+            }
+        }
+        Ok(rows.len() == MIGRATIONS.len())
+    }
+
+    /// Applies what is missing, in one transaction: of two processes that start at once, one does
+    /// the work and the other finds it done.
+    async fn migrate(&self, connection: &mut SqliteConnection, sealer: &Sealer) -> Result<(), StoreError> {
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|e| self.error(e))?;
+        self.identify(&mut transaction).await?;
+        let table = "CREATE TABLE IF NOT EXISTS schema_migrations \
+                     (version BIGINT NOT NULL PRIMARY KEY, digest TEXT NOT NULL)";
+        self.run(&mut transaction, sqlx::query(table)).await?;
+        self.is_up_to_date(&mut transaction).await?;
+        for migration in MIGRATIONS {
+            let note =
+                "INSERT INTO schema_migrations (version, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+            let note = sqlx::query(note).bind(migration.version).bind(migration.digest());
+            if self.run(&mut transaction, note).await? == 1 {
+                let script = sqlx::raw_sql(migration.script).execute(&mut *transaction).await;
+                script.map_err(|error| match self.error(error) {
+                    StoreError::Unexpected { detail } => {
+                        StoreError::Migration { detail: format!("migration {}: {detail}", migration.version) }
+                    }
+                    other => other,
+                })?;
+            }
+        }
+        // The number is APPLICATION_ID; a PRAGMA takes no arguments.
+        self.run(&mut transaction, sqlx::query("PRAGMA application_id = 1095979865")).await?;
+        meta::write_key_check(&mut transaction, sealer, self).await?;
+        transaction.commit().await.map_err(|e| self.error(e))
+    }
+
+    async fn run(&self, connection: &mut SqliteConnection, query: Query<'_>) -> Result<u64, StoreError> {
+        let done = query.execute(connection).await.map_err(|e| self.error(e))?;
+        Ok(done.rows_affected())
+    }
+
+    async fn number(&self, connection: &mut SqliteConnection, sql: &'static str) -> Result<i64, StoreError> {
+        let row = sqlx::query(sql).fetch_one(connection).await.map_err(|e| self.error(e))?;
+        column(&row, 0)
+    }
+
+    /// Names the cause. The primary result code is the low byte (<https://www.sqlite.org/rescode.html>).
+    pub(crate) fn error(&self, error: sqlx::Error) -> StoreError {
+        let database_error = match &error {
+            sqlx::Error::Database(database_error) => database_error,
+            sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => {
+                return StoreError::Io { detail: error.to_string() };
+            }
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+                return StoreError::Corrupt { detail: error.to_string() };
+            }
+            _ => return StoreError::Unexpected { detail: error.to_string() },
+        };
+        let detail = database_error.message().to_owned();
+        let code = database_error.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0);
+        if database_error.is_unique_violation() {
+            return StoreError::AlreadyExists { record: detail };
+        }
+        match code & 0xff {
+            5 | 6 => StoreError::Locked,
+            13 => StoreError::Full,
+            11 | 26 => StoreError::Corrupt { detail },
+            // No permission, read only, cannot open, not authorised.
+            3 | 8 | 14 | 23 => not_accessible(&self.path, detail),
+            // Out of memory, disk I/O error, file locking protocol.
+            7 | 10 | 15 => StoreError::Io { detail: format!("{detail} (SQLite result {code})") },
+            _ => StoreError::Unexpected { detail: format!("{detail} (SQLite result {code})") },
+        }
+    }
+}
+
+/// The right to write. Nothing is kept unless [`Writer::finish`] was called.
+pub(crate) struct Writer<'a> {
+    database: &'a Database,
+    writers: MutexGuard<'a, Writers>,
+    connection: SqliteConnection,
+    durability: Durability,
+    in_transaction: bool,
+}
+
+impl Writer<'_> {
+    /// Runs a statement. Returns the number of rows it changed.
+    pub(crate) async fn execute(&mut self, query: Query<'_>) -> Result<u64, StoreError> {
+        let done = query.execute(&mut self.connection).await.map_err(|e| self.database.error(e))?;
+        Ok(done.rows_affected())
+    }
+
+    /// Runs a statement that has rows, to its end.
+    pub(crate) async fn fetch_all(&mut self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
+        query.fetch_all(&mut self.connection).await.map_err(|e| self.database.error(e))
+    }
+
+    /// Commits.
+    pub(crate) async fn finish(mut self) -> Result<(), StoreError> {
+        if self.in_transaction {
+            self.execute(sqlx::query("COMMIT")).await?;
+        }
+        let Writer { mut writers, connection, durability, .. } = self;
+        *writers.slot(durability) = Some(connection);
+        Ok(())
+    }
+}
+
+fn not_accessible(path: &Path, detail: impl ToString) -> StoreError {
+    StoreError::NotAccessible { path: path.to_owned(), detail: detail.to_string() }
+}
+
+/// Makes the file with mode 0600, whatever the umask; SQLite gives its log the same mode. Of a file
+/// that is there, access for others is taken away.
+fn prepare_file(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+
+    let failed = |error: std::io::Error| not_accessible(path, error);
+    let folder = crate::key_file::parent_folder(path);
+    crate::key_file::create_private_folder(&folder).map_err(|e| not_accessible(&folder, e))?;
+    let made = std::fs::OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
+    let file = match made {
+        Ok(file) => {
+            std::fs::File::open(&folder).and_then(|f| f.sync_all()).map_err(failed)?;
+            file
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            std::fs::OpenOptions::new().read(true).write(true).open(path).map_err(failed)?
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let status = file.metadata().map_err(failed)?;
+    if !status.is_file() {
+        return Err(not_accessible(path, "it is not a regular file"));
+    }
+    if status.permissions().mode() & 0o777 != 0o600 {
+        if status.len() > 0 {
+            tracing::warn!(path = %path.display(), "the database file was open to others; setting mode 600");
+        }
+        file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_application_id_in_the_statement_is_the_constant() {
+        assert_eq!(APPLICATION_ID, 1_095_979_865);
+    }
+}
