@@ -1,1 +1,41 @@
-//! Collateral: certificates, CRLs and TCB information from bundle, folder, cache and vendor service.
+//! Collateral for verifiers: certificates, revocation lists and TCB information, from a chain of
+//! sources. This crate does the only network I/O of verification.
+//!
+//! A verifier names what it lacks ([`CollateralRequest`](assay_types::CollateralRequest)); a
+//! [`CollateralService`] looks, in this order,
+//!
+//! 1. in the **offline folder**, laid out like Trustee's `kds-store`, when one is configured;
+//! 2. in the **cache** ([`CollateralCache`]), when one is configured;
+//! 3. at the **vendor's service**, when one is configured for that vendor. None is by default.
+//!
+//! Nothing is trusted for where it came from: the verifier checks every signature. Here an answer
+//! is only refused when it cannot be collateral at all: empty, larger than the request allows, or
+//! an HTML page. So that a wrong answer cannot stick, whoever finds one unfit tells
+//! [`CollateralService::discard`].
+//!
+//! # Behaviour towards the vendor
+//! - Requests for the same piece share one fetch. A caller that goes away does not end it.
+//! - After `429`, or any answer with `Retry-After`, the vendor is left alone for as long as it said
+//!   (at most an hour), else for 10 seconds, doubling to 10 minutes. Meanwhile every fetch that
+//!   would need the vendor fails at once as [`CollateralError::Transient`] with the time to wait.
+//!   Repeated failures of any other kind pause in the same way, from one second to one minute.
+//! - A `404` (or another refusal of this one request) is remembered for a minute.
+//! - A fetch ends at its deadline, whatever the sources do.
+//! - No redirect is followed. No proxy is used: environment variables such as `HTTPS_PROXY` are not
+//!   read. TLS is verified against the system's roots, or only against those given.
+//!
+//! Building a service installs aws-lc-rs as the process's rustls provider if none is installed yet.
+
+mod cache;
+mod error;
+mod flight;
+mod folder;
+mod http;
+mod pacing;
+mod refusals;
+mod service;
+
+pub use cache::{Cached, CollateralCache, MemoryCache};
+pub use error::{Attempt, AttemptOutcome, CollateralError, ConfigurationError, Miss, Source};
+pub use http::HttpSettings;
+pub use service::{CollateralService, CollateralServiceBuilder, Gathered};
