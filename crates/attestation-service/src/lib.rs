@@ -1,1 +1,29 @@
 //! The attestation service: verify, appraise, issue.
+//!
+//! ```text
+//! Evaluation --authenticate--> Authenticated --appraise--> Appraisal --issue--> Issued
+//! ```
+//! Each step consumes one type and gives the next, and the next has no other constructor. The
+//! service holds no lock across I/O: policies, reference values and keys are unchanging snapshots.
+
+mod appraise;
+mod cache;
+mod defaults;
+mod error;
+mod issue;
+mod keys;
+mod policy_set;
+mod registry;
+mod service;
+mod verdict;
+
+pub use appraise::{Appraisal, CHECKS as APPRAISAL_CHECKS};
+pub use cache::StoreCache;
+pub use defaults::{ATTESTATION_POLICIES, RESOURCE_POLICIES, RESOURCE_POLICY_ID};
+pub use error::EvaluationError;
+pub use issue::{Issued, TokenSettings};
+pub use keys::{KeySettings, TokenKeys};
+pub use policy_set::{PolicyInForce, PolicyListing, PolicySet, PolicySetError};
+pub use registry::{BadAnchors, Registry, TrustSettings, catalogue};
+pub use service::{AttestationService, DEFAULT_POLICY_ID, Evaluation, MAX_ADDITIONAL, MAX_POLICY_IDS};
+pub use verdict::{AppliedPolicy, AttesterVerdict, Verdict};

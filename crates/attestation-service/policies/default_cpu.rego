@@ -1,0 +1,23 @@
+# The default appraisal policy of the class "cpu": what every CPU TEE shares. The rules of each TEE
+# follow, one file each. Nothing is affirmed unless a rule says so.
+#
+# Values are those of AR4SI (draft-ietf-rats-ar4si, 2.3): 2 and 3 affirm, 33 warns that code is not
+# recognised, 36 and 97 deny.
+package policy
+
+import rego.v1
+
+default executables := 33
+
+default hardware := 97
+
+default configuration := 36
+
+trust_claims := {
+	"executables": executables,
+	"hardware": hardware,
+	"configuration": configuration,
+}
+
+# `findings` explains a verdict that is not affirming: one object for each expectation that is not
+# met. `expected` is null where there is no reference value of that name.

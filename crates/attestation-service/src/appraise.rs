@@ -1,0 +1,280 @@
+//! Authenticated claims → appraisal: the policies judge, and every reason is kept.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use assay_policy::{Extension, PolicyFinding};
+use assay_types::{
+    AskedReferenceValue, Authenticated, Check, Claims, Digest, Facts, Finding, Lookup, Outcome,
+    ReferenceValueSnapshot, TrustClaim, TrustTier, TrustVector, UnixTime,
+};
+use serde_json::Value;
+
+use crate::error::EvaluationError;
+use crate::policy_set::{PolicyInForce, PolicySet};
+use crate::verdict::AppliedPolicy;
+
+/// The checks of the appraisal itself. Policies add findings with codes of their own.
+pub const CHECKS: &[Check] = &[TRUST_CLAIM, VALUE_MISSING, VALUE_EXPIRED];
+
+const TRUST_CLAIM: Check = Check {
+    code: "APR-001",
+    name: "trustworthiness claim is affirming",
+    remedy: "see the policy's own findings, the reference values beside them, and the policy's text",
+    source: "AR4SI, section 2.3",
+};
+
+const VALUE_MISSING: Check = Check {
+    code: "APR-002",
+    name: "reference value exists",
+    remedy: "register the reference value, or use a policy that does not need it",
+    source: "RFC 9334, section 8.3",
+};
+
+const VALUE_EXPIRED: Check = Check {
+    code: "APR-003",
+    name: "reference value is in force",
+    remedy: "register the reference value again once it is known to be still good",
+    source: "RFC 9334, section 8.3",
+};
+
+/// An attester's appraisal. Made only from [`Authenticated`] claims.
+#[derive(Clone, Debug)]
+pub struct Appraisal {
+    pub(crate) facts: Facts,
+    pub(crate) evidence: Digest,
+    /// The tree that the policies saw and that the token annotates.
+    pub(crate) tree: Value,
+    pub(crate) trust_vector: TrustVector,
+    pub(crate) policies: Vec<AppliedPolicy>,
+    pub(crate) extensions: Vec<Extension>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) asked: Vec<AskedReferenceValue>,
+    /// The first end of a reference value that was used.
+    pub(crate) values_until: UnixTime,
+}
+
+/// What the claims of one attester are judged with.
+pub(crate) struct Context<'a> {
+    pub(crate) policies: &'a PolicySet,
+    pub(crate) policy_ids: &'a [String],
+    pub(crate) values: &'a dyn ReferenceValueSnapshot,
+    pub(crate) now: UnixTime,
+    pub(crate) runtime_data: &'a Value,
+    pub(crate) init_data: Option<&'a Claims>,
+}
+
+pub(crate) fn appraise(
+    authenticated: Authenticated,
+    evidence: Digest,
+    context: &Context<'_>,
+) -> Result<Appraisal, EvaluationError> {
+    let (mut facts, mut findings) = authenticated.into_parts();
+    let tree = claim_tree(&mut facts, context);
+    let mut applied = Vec::with_capacity(context.policy_ids.len());
+    let mut asked: Vec<AskedReferenceValue> = Vec::new();
+    let mut extensions = Vec::new();
+    let mut trust_vector = TrustVector::default();
+
+    for requested in context.policy_ids {
+        let (entry, policy_id) = find_policy(requested, &facts, context.policies)?;
+        let failed = |error| EvaluationError::Policy { id: policy_id.clone(), error };
+        let policy = entry.policy.as_ref().map_err(|error| failed(error.clone()))?;
+        let said = policy.appraise(&tree, context.values, context.now).map_err(failed)?;
+        if said.trust_vector.status() != TrustTier::Affirming {
+            let reasons = policy.explain(&tree, context.values, context.now).map_err(failed)?;
+            for reason in reasons {
+                // The explanation may look further than the verdict, which stops at the first "no".
+                if let Some(id) = &reason.reference_value {
+                    let answer = context.values.query(id, context.now);
+                    add_asked(&mut asked, AskedReferenceValue { id: id.clone(), answer });
+                }
+                findings.push(policy_finding(reason, &asked));
+            }
+        }
+        for question in said.asked {
+            add_asked(&mut asked, question);
+        }
+        trust_vector = worse(trust_vector, said.trust_vector);
+        extensions.extend(said.extensions);
+        applied.push(AppliedPolicy {
+            requested: requested.clone(),
+            id: entry.id.clone(),
+            version: entry.version,
+            digest: policy.digest().clone(),
+            trust_vector: said.trust_vector,
+        });
+    }
+    findings.extend(asked.iter().filter_map(value_finding));
+    findings.extend(claim_findings(&trust_vector));
+    let values_until = asked
+        .iter()
+        .filter_map(|question| match question.answer {
+            Lookup::Found { expires, .. } => Some(expires),
+            Lookup::Missing | Lookup::Expired { .. } => None,
+        })
+        .min()
+        .unwrap_or(UnixTime::MAX);
+    Ok(Appraisal {
+        facts,
+        evidence,
+        tree,
+        trust_vector,
+        policies: applied,
+        extensions,
+        findings,
+        asked,
+        values_until,
+    })
+}
+
+fn add_asked(asked: &mut Vec<AskedReferenceValue>, question: AskedReferenceValue) {
+    if !asked.iter().any(|known| known.id == question.id) {
+        asked.push(question);
+    }
+}
+
+fn find_policy(
+    requested: &str,
+    facts: &Facts,
+    policies: &PolicySet,
+) -> Result<(Arc<PolicyInForce>, String), EvaluationError> {
+    let id = format!("{requested}_{}", facts.class);
+    match policies.get(&id) {
+        Some(entry) => Ok((entry, id)),
+        None => Err(EvaluationError::NoPolicy { id }),
+    }
+}
+
+/// `{"<tee>": claims, "report_data", "init_data", "runtime_data_claims", "init_data_claims"}`, the
+/// policy input and annotated evidence of Trustee. Runtime and init data stand there only when this
+/// TEE's evidence binds them.
+fn claim_tree(facts: &mut Facts, context: &Context<'_>) -> Value {
+    let mut tree = Claims::new();
+    tree.insert(facts.tee.to_string(), Value::Object(std::mem::take(&mut facts.claims)));
+    if let Some(report_data) = &facts.report_data {
+        tree.insert("report_data".into(), Value::String(report_data.clone()));
+        tree.insert("runtime_data_claims".into(), context.runtime_data.clone());
+    }
+    if let Some(init_data) = &facts.init_data {
+        tree.insert("init_data".into(), Value::String(init_data.clone()));
+        if let Some(claims) = context.init_data {
+            tree.insert("init_data_claims".into(), Value::Object(claims.clone()));
+        }
+    }
+    Value::Object(tree)
+}
+
+/// The worse of both for each claim: the worse tier, then the greater magnitude. No claim (0) is
+/// worse than nothing and better than everything.
+fn worse(a: TrustVector, b: TrustVector) -> TrustVector {
+    let mut out = a;
+    for claim in TrustClaim::ALL {
+        let rank = |value: i8| (TrustTier::of(value), value.unsigned_abs());
+        if rank(b.get(claim)) > rank(a.get(claim)) {
+            out.set(claim, b.get(claim));
+        }
+    }
+    out
+}
+
+fn policy_finding(reason: PolicyFinding, asked: &[AskedReferenceValue]) -> Finding {
+    let mut detail = reason.detail;
+    if let Some(id) = &reason.reference_value {
+        let answer = asked.iter().find(|question| &question.id == id).map(|question| &question.answer);
+        match answer {
+            Some(Lookup::Missing) => detail.push_str(&format!(": there is no reference value {id}")),
+            Some(Lookup::Expired { since }) => {
+                detail.push_str(&format!(": the reference value {id} ended at {since}"));
+            }
+            _ => {}
+        }
+    }
+    let name = match (&reason.reference_value, reason.claim) {
+        (Some(id), Some(claim)) => format!("{claim}: {id}"),
+        (Some(id), None) => id.clone(),
+        (None, Some(claim)) => claim.to_string(),
+        (None, None) => "policy".to_owned(),
+    };
+    Finding {
+        code: Cow::Owned(reason.code),
+        check: Cow::Owned(name),
+        outcome: Outcome::Failed,
+        expected: as_text(&reason.expected),
+        found: as_text(&reason.found),
+        detail,
+        remedy: Cow::Owned(reason.remedy),
+    }
+}
+
+fn as_text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(as_text).collect::<Vec<_>>().join(" | "),
+        other => other.to_string(),
+    }
+}
+
+/// A missing reference value is not a failure by itself (the policy decided), so it is shown as a
+/// check that could not be made.
+fn value_finding(question: &AskedReferenceValue) -> Option<Finding> {
+    let (check, detail) = match &question.answer {
+        Lookup::Found { .. } => return None,
+        Lookup::Missing => (&VALUE_MISSING, format!("{} was asked for and is not registered", question.id)),
+        Lookup::Expired { since } => {
+            (&VALUE_EXPIRED, format!("{} was asked for and ended at {since}", question.id))
+        }
+    };
+    Some(Finding::new(check, Outcome::NotChecked, question.id.clone(), "", detail))
+}
+
+fn claim_findings(vector: &TrustVector) -> impl Iterator<Item = Finding> {
+    let vector = *vector;
+    TrustClaim::ALL.into_iter().filter_map(move |claim| {
+        let value = vector.get(claim);
+        let tier = TrustTier::of(value);
+        (tier > TrustTier::Affirming).then(|| {
+            Finding::new(
+                &TRUST_CLAIM,
+                Outcome::Failed,
+                "affirming",
+                format!("{tier} ({value})"),
+                claim.as_str(),
+            )
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worse_value_wins_and_no_claim_never_hides_one() {
+        let with = |hardware| TrustVector { hardware, ..TrustVector::default() };
+        for (a, b, expected) in
+            [(2, 97, 97), (97, 2, 97), (0, 2, 2), (2, 0, 2), (2, 3, 3), (33, -97, -97), (0, 0, 0)]
+        {
+            assert_eq!(worse(with(a), with(b)).hardware, expected, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_finding_names_the_missing_reference_value() {
+        let reason = PolicyFinding {
+            claim: Some(TrustClaim::Executables),
+            value: None,
+            code: "X-1".into(),
+            reference_value: Some("snp_launch_measurement".into()),
+            expected: Value::Null,
+            found: Value::String("aa".into()),
+            detail: "not wanted".into(),
+            remedy: "register it".into(),
+        };
+        let asked = [AskedReferenceValue { id: "snp_launch_measurement".into(), answer: Lookup::Missing }];
+        let finding = policy_finding(reason, &asked);
+        assert_eq!(finding.detail, "not wanted: there is no reference value snp_launch_measurement");
+        assert_eq!(finding.check, "executables: snp_launch_measurement");
+    }
+}

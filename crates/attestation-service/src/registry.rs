@@ -1,0 +1,84 @@
+//! The verifiers, by TEE. A new TEE adds its line to [`Registry::new`] and to [`catalogue`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use assay_tee_sample::SampleVerifier;
+use assay_tee_snp::{SnpAnchors, SnpSettings, SnpVerifier};
+use assay_types::{AnchorsFile, Check, INCOMPLETE, Tee, Verifier};
+
+/// What the verifiers trust.
+#[derive(Clone, Debug)]
+pub struct TrustSettings {
+    /// Trust anchors of an emulator, admitted beside the vendors' own. Only by an option spelled as
+    /// a danger; tokens that rest on them say so.
+    pub emulated_anchors: Option<AnchorsFile>,
+    /// Whether evidence of the sample TEE, which proves nothing, is taken. Only by an option spelled
+    /// as a danger.
+    pub allow_sample: bool,
+    /// The settings of the SEV-SNP verifier; its anchors are extended by `emulated_anchors`.
+    pub snp: SnpSettings,
+}
+
+impl TrustSettings {
+    /// The vendors' trust anchors and nothing else.
+    pub fn production() -> Self {
+        TrustSettings { emulated_anchors: None, allow_sample: false, snp: SnpSettings::production() }
+    }
+}
+
+/// Trust anchors that a verifier refuses.
+#[derive(Debug, thiserror::Error)]
+#[error("the trust anchors for {tee} cannot be used: {reason}")]
+pub struct BadAnchors {
+    /// Whose they are.
+    pub tee: Tee,
+    /// The reason.
+    pub reason: String,
+}
+
+/// The verifiers that are in force.
+#[derive(Clone)]
+pub struct Registry {
+    verifiers: BTreeMap<Tee, Arc<dyn Verifier>>,
+}
+
+impl Registry {
+    /// One verifier for each TEE that this build knows and the settings admit.
+    ///
+    /// # Errors
+    /// [`BadAnchors`] when the emulator's anchors cannot be read.
+    pub fn new(settings: TrustSettings) -> Result<Self, BadAnchors> {
+        let mut snp = settings.snp;
+        if let Some(entry) = settings.emulated_anchors.as_ref().and_then(|file| file.anchors.get(&Tee::Snp)) {
+            snp.anchors = std::mem::replace(&mut snp.anchors, SnpAnchors::amd())
+                .with_emulated(entry)
+                .map_err(|error| BadAnchors { tee: Tee::Snp, reason: error.to_string() })?;
+        }
+        let mut all: Vec<Arc<dyn Verifier>> = vec![Arc::new(SnpVerifier::new(snp))];
+        if settings.allow_sample {
+            all.push(Arc::new(SampleVerifier));
+        }
+        Ok(Registry { verifiers: all.into_iter().map(|v| (v.tee(), v)).collect() })
+    }
+
+    /// The verifier of `tee`.
+    pub fn get(&self, tee: Tee) -> Option<&Arc<dyn Verifier>> {
+        self.verifiers.get(&tee)
+    }
+
+    /// The TEEs whose evidence is taken.
+    pub fn tees(&self) -> impl Iterator<Item = Tee> {
+        self.verifiers.keys().copied()
+    }
+}
+
+/// Every check of every verifier, by TEE, whether its evidence is taken or not.
+pub fn catalogue() -> Vec<(&'static str, &'static [Check])> {
+    const COMMON: &[Check] = &[INCOMPLETE];
+    vec![
+        ("every verifier", COMMON),
+        ("AMD SEV-SNP", assay_tee_snp::CHECKS),
+        ("sample", assay_tee_sample::checks::CATALOGUE),
+    ]
+}

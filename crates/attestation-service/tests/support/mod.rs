@@ -1,0 +1,197 @@
+//! A service on a throw-away store, and emulated guests for it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use assay_attestation_service::{
+    ATTESTATION_POLICIES, AttestationService, Evaluation, EvaluationError, Issued, KeySettings, PolicySet,
+    Registry, TokenKeys, TokenSettings, TrustSettings,
+};
+use assay_collateral::CollateralService;
+use assay_emulator::{Emulator, Seed};
+use assay_policy::{Admission, Limits, PolicyKind, TrialProcess};
+use assay_reference_values::ReferenceValues;
+use assay_store::{KeyEncryptionKey, Store, StoreOptions};
+use assay_types::{
+    Clock, CompositeEvidence, FixedClock, HashAlgorithm, InitDataMessage, RuntimeData, Tee, UnixTime,
+    additional_runtime_data, canonical_digest, primary_runtime_data,
+};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde_json::{Value, json};
+
+/// Within the validity of the emulator's certificates.
+pub const NOW: UnixTime = UnixTime(1_790_000_000);
+
+pub struct World {
+    pub service: AttestationService,
+    pub emulator: Emulator,
+    pub clock: Arc<FixedClock>,
+    _dir: tempfile::TempDir,
+}
+
+/// How the world differs from the ordinary one.
+#[derive(Clone, Copy, Default)]
+pub struct Options {
+    pub trust_emulator: bool,
+    pub allow_sample: bool,
+    /// An attestation policy that was admitted before: id and text.
+    pub stored_policy: Option<(&'static str, &'static str)>,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        World::with(Options { trust_emulator: true, allow_sample: true, stored_policy: None }).await
+    }
+
+    pub async fn with(options: Options) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(StoreOptions {
+            database: dir.path().join("assay.db"),
+            key_encryption_key: KeyEncryptionKey::load_or_create(&dir.path().join("kek")).unwrap(),
+        })
+        .await
+        .unwrap();
+        let clock = Arc::new(FixedClock::new(NOW));
+        let shared: Arc<dyn Clock> = clock.clone();
+        let emulator = Emulator::new(Seed::DEVELOPMENT);
+        let registry = Registry::new(TrustSettings {
+            emulated_anchors: options.trust_emulator.then(|| emulator.anchors()),
+            allow_sample: options.allow_sample,
+            ..TrustSettings::production()
+        })
+        .unwrap();
+        if let Some((id, text)) = options.stored_policy {
+            let digest = assay_types::Digest::sha384(text.as_bytes());
+            store.put_policy("attestation", id, text, &digest, NOW).await.unwrap();
+        }
+        // No policy is set from outside in these tests: admission must not be reached.
+        let admission = Admission::new(
+            TrialProcess { program: PathBuf::from("/nonexistent"), args: Vec::new() },
+            Limits::default(),
+        );
+        let policies = PolicySet::load(
+            PolicyKind::Attestation,
+            ATTESTATION_POLICIES,
+            store.clone(),
+            admission,
+            shared.clone(),
+        )
+        .await
+        .unwrap();
+        let service = AttestationService::new(
+            registry,
+            CollateralService::builder(shared.clone()).build().unwrap(),
+            Arc::new(policies),
+            Arc::new(ReferenceValues::load(store.clone(), shared.clone()).await.unwrap()),
+            Arc::new(
+                TokenKeys::load(store.clone(), KeySettings::default(), "test", shared.clone()).await.unwrap(),
+            ),
+            TokenSettings::default(),
+            shared,
+        );
+        World { service, emulator, clock, _dir: dir }
+    }
+
+    /// Registers reference values.
+    pub async fn register(&self, values: Value) {
+        let payload = BASE64_STANDARD.encode(values.to_string());
+        let message = json!({ "version": "0.1.0", "type": "sample", "payload": payload });
+        self.service.reference_values().register(message.to_string().as_bytes()).await.unwrap();
+    }
+
+    /// Registers what makes the emulator's default SNP guest affirming.
+    pub async fn register_good_snp(&self) {
+        let claims = self.attest(Guest::snp()).await.unwrap().claims;
+        let snp = claims.submods["cpu0"].annotated_evidence["snp"].clone();
+        self.register(json!({
+            "snp_launch_measurement": [snp["measurement"]],
+            "snp_bootloader": [snp["reported_tcb_bootloader"]],
+            "snp_microcode": [snp["reported_tcb_microcode"]],
+            "snp_snp_svn": [snp["reported_tcb_snp"]],
+            "snp_tee_svn": [snp["reported_tcb_tee"]],
+        }))
+        .await;
+    }
+
+    pub async fn attest(&self, guest: Guest) -> Result<Issued, EvaluationError> {
+        let nonce = BASE64_STANDARD.encode([9; 32]);
+        let runtime_data = RuntimeData {
+            nonce,
+            tee_pubkey: json!({ "kty": "EC", "crv": "P-256", "alg": "ECDH-ES+A256KW", "x": "AA", "y": "BB" }),
+        };
+        let additional = match &guest.additional {
+            Some(tee) => {
+                let digest =
+                    canonical_digest(&additional_runtime_data(&runtime_data), HashAlgorithm::Sha384).unwrap();
+                let evidence = self.emulator.evidence(*tee, digest.as_bytes(), None, &[]).unwrap();
+                json!({ tee.as_str(): evidence }).to_string()
+            }
+            None => String::new(),
+        };
+        let digest =
+            canonical_digest(&primary_runtime_data(&runtime_data, &additional), HashAlgorithm::Sha384)
+                .unwrap();
+        let init_data = guest.init_data.as_ref().map(|text| assay_types::InitData::from_toml(text).unwrap());
+        let evidence = self
+            .emulator
+            .evidence(guest.tee, digest.as_bytes(), init_data.as_ref().map(|d| &d.digest), &guest.set)
+            .unwrap();
+        let evidence = CompositeEvidence {
+            primary_evidence: serde_json::value::to_raw_value(&evidence).unwrap(),
+            additional_evidence: additional,
+        };
+        let message = guest.init_data.map(|body| InitDataMessage {
+            format: "toml".into(),
+            body: format!("{body}{}", guest.init_data_suffix),
+        });
+        self.service
+            .evaluate(Evaluation {
+                tee: guest.tee,
+                evidence: &evidence,
+                runtime_data: &RuntimeData {
+                    nonce: guest.nonce.unwrap_or(runtime_data.nonce),
+                    tee_pubkey: runtime_data.tee_pubkey,
+                },
+                runtime_data_hash: HashAlgorithm::Sha384,
+                init_data: message.as_ref(),
+                policy_ids: &guest.policy_ids,
+            })
+            .await
+    }
+}
+
+/// A guest that attests.
+pub struct Guest {
+    pub tee: Tee,
+    pub set: Vec<(String, String)>,
+    pub init_data: Option<String>,
+    /// Added to the init data that are sent, but not to those that are measured.
+    pub init_data_suffix: &'static str,
+    /// Sent instead of the nonce that is bound.
+    pub nonce: Option<String>,
+    pub additional: Option<Tee>,
+    pub policy_ids: Vec<String>,
+}
+
+impl Guest {
+    pub fn of(tee: Tee) -> Self {
+        Guest {
+            tee,
+            set: Vec::new(),
+            init_data: None,
+            init_data_suffix: "",
+            nonce: None,
+            additional: None,
+            policy_ids: Vec::new(),
+        }
+    }
+
+    pub fn snp() -> Self {
+        Guest::of(Tee::Snp)
+    }
+
+    pub fn set(mut self, field: &str, value: &str) -> Self {
+        self.set.push((field.into(), value.into()));
+        self
+    }
+}
