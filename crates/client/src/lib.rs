@@ -1,1 +1,57 @@
-//! The guest's RCAR client and the administrator's client.
+//! The guest's client of a key broker service (RCAR protocol 0.4.0) and the administrator's client.
+//!
+//! [`KbsClient`] attests a guest and fetches its secrets:
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use assay_client::{ClientError, EvidenceProvider, KbsClient};
+//! # use assay_types::{Clock, ResourcePath};
+//! # async fn example(
+//! #     provider: Arc<dyn EvidenceProvider>, clock: Arc<dyn Clock>, path: ResourcePath,
+//! # ) -> Result<(), ClientError> {
+//! let client = KbsClient::builder("https://kbs.example")?
+//!     .evidence_provider(provider)
+//!     .clock(clock)
+//!     .build()?;
+//! let secret = client.resource(&path).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`AdminClient`] manages resources, policies and reference values with an administrator's token.
+//!
+//! # What is retried
+//! - Connections that fail, answers 429 and 5xx: with exponential backoff and full jitter,
+//!   `Retry-After` obeyed, a bounded number of attempts and a total deadline ([`RetryPolicy`]). Each
+//!   attempt at an attestation is a new handshake with a new challenge, key and evidence.
+//! - 401 at a resource: once, after one new attestation.
+//! - Nothing else. A denial stays one, however often it is asked for. The administrator's client
+//!   retries nothing.
+//!
+//! # What is trusted
+//! TLS is verified against the system's roots, or only against the certificates given. Plain `http`
+//! is spoken to loopback addresses only, unless an option spelled as a danger allows more. No
+//! redirect is followed; no proxy is used, and environment variables such as `HTTPS_PROXY` are not
+//! read. Every answer is bounded. The token's signature is not verified: it speaks to others. Secrets
+//! are encrypted to the guest's own key, made anew for each attestation and wiped when dropped.
+//!
+//! Building a client installs aws-lc-rs as the process's rustls provider if none is installed yet.
+//! Both clients need a tokio runtime.
+
+mod admin;
+mod connection;
+mod cookie;
+mod error;
+mod evidence;
+mod handshake;
+mod kbs;
+mod retry;
+mod sessions;
+mod token;
+
+pub use admin::{AdminClient, AdminClientBuilder};
+pub use error::{Attempt, ClientError};
+pub use evidence::{EvidenceError, EvidenceProvider};
+pub use kbs::{KbsClient, KbsClientBuilder};
+pub use retry::{RetryPolicy, SystemWaiting, Waiting};
+pub use token::Token;

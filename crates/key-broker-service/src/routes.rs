@@ -1,0 +1,72 @@
+//! The router. Which role may use what stands in the table of endpoints; a test holds the two
+//! together.
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::header;
+
+use crate::admin::{
+    delete_attestation_policy, delete_reference_value, delete_resource, delete_resource_policy,
+    get_attestation_policy, get_reference_value, get_resource_policy, list_attestation_policies,
+    list_reference_values, list_resource_policies, list_resources, reference_value_history,
+    register_reference_values, set_attestation_policy, set_resource, set_resource_policy,
+};
+use crate::attest::attest;
+use crate::auth::auth;
+use crate::health::{healthz, readyz};
+use crate::metrics::metrics;
+use crate::middleware::{no_endpoint, no_method, surround};
+use crate::resource::get_resource;
+use crate::verdict::{own_verdict, verdict_by_token_id};
+use crate::wellknown::{discovery, jwks};
+use crate::KeyBroker;
+
+impl KeyBroker {
+    /// The HTTP interface. Whoever serves it puts a [`Connection`](crate::Connection) into the
+    /// extensions of each request; [`serve`](crate::serve) does.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/kbs/v0/auth", post(auth))
+            .route("/kbs/v0/attest", post(attest))
+            .route(
+                "/kbs/v0/resource/{*path}",
+                get(get_resource).post(set_resource).delete(delete_resource),
+            )
+            .route("/kbs/v0/resources", get(list_resources))
+            .route("/kbs/v0/verdict", get(own_verdict))
+            .route("/kbs/v0/verdict/{jti}", get(verdict_by_token_id))
+            .route("/kbs/v0/resource-policy", get(list_resource_policies).post(set_resource_policy))
+            .route(
+                "/kbs/v0/resource-policy/{*id}",
+                get(get_resource_policy).delete(delete_resource_policy),
+            )
+            .route("/kbs/v0/attestation-policy", get(list_attestation_policies).post(set_attestation_policy))
+            .route(
+                "/kbs/v0/attestation-policy/{*id}",
+                get(get_attestation_policy).delete(delete_attestation_policy),
+            )
+            .route("/kbs/v0/reference-value", get(list_reference_values).post(register_reference_values))
+            .route(
+                "/kbs/v0/reference-value/{*id}",
+                get(get_reference_value).delete(delete_reference_value),
+            )
+            .route("/kbs/v0/reference-value-history/{*id}", get(reference_value_history))
+            .route("/.well-known/jwks.json", get(jwks))
+            .route("/.well-known/openid-configuration", get(discovery))
+            .route("/healthz", get(healthz))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics))
+            .route("/openapi.json", get(openapi_document))
+            .fallback(no_endpoint)
+            .method_not_allowed_fallback(no_method)
+            .layer(axum::middleware::from_fn_with_state(self.clone(), surround))
+            .with_state(self.clone())
+    }
+}
+
+/// `GET /openapi.json`.
+async fn openapi_document(State(broker): State<KeyBroker>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], broker.openapi_text().to_owned()).into_response()
+}

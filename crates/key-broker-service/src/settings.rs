@@ -1,0 +1,79 @@
+//! What can be set.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::limits::Rate;
+
+/// The audience of admin tokens unless another is set.
+pub const DEFAULT_AUDIENCE: &str = "assay-kbs";
+
+/// The settings of the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a challenge, and the session it becomes, is valid, in seconds.
+    pub session_seconds: i64,
+    /// How long a verdict is kept after its token and session have ended, in seconds.
+    pub verdict_seconds: i64,
+    /// The attestation policies that judge, without class; `default` when empty.
+    pub attestation_policies: Vec<String>,
+    /// The largest body of `auth`, in bytes.
+    pub auth_body_bytes: usize,
+    /// The largest body of every other request, in bytes.
+    pub body_bytes: usize,
+    /// The largest header, request line included, in bytes; at least 8192.
+    pub header_bytes: usize,
+    /// How long a header may take to arrive; a connection without a request is closed after it too.
+    pub header_timeout: Duration,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// How long a request may take altogether.
+    pub request_timeout: Duration,
+    /// The greatest number of connections at a time; others wait in the system's queue.
+    pub connections: usize,
+    /// How long requests under way may take after the shutdown began.
+    pub drain: Duration,
+    /// How often one client address may call `auth`; without limit when `None`.
+    pub auth_rate: Option<Rate>,
+    /// How often one client address may call `attest`; without limit when `None`.
+    pub attest_rate: Option<Rate>,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// The audience that admin tokens must have.
+    pub admin_audience: String,
+    /// The address that clients use (`https://kbs.example.org`), for OpenID discovery. The request's
+    /// `Host` when `None`.
+    pub public_url: Option<String>,
+    /// How long to wait between two rounds of housekeeping.
+    pub housekeeping_interval: Duration,
+}
+
+impl Default for Settings {
+    /// Five minutes, 64 KiB and 2 MiB, 64 KiB of header, 15 and 30 seconds, 4096 connections, 600
+    /// calls a minute in bursts of 60.
+    fn default() -> Self {
+        const PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(599);
+        const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
+        let rate = Some(Rate { per_minute: PER_MINUTE, burst: BURST });
+        Settings {
+            session_seconds: 300,
+            verdict_seconds: 300,
+            attestation_policies: Vec::new(),
+            auth_body_bytes: 64 << 10,
+            body_bytes: 2 << 20,
+            header_bytes: 64 << 10,
+            header_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(15),
+            request_timeout: Duration::from_secs(30),
+            connections: 4096,
+            drain: Duration::from_secs(10),
+            auth_rate: rate,
+            attest_rate: rate,
+            trusted_proxies: Vec::new(),
+            admin_audience: DEFAULT_AUDIENCE.to_owned(),
+            public_url: None,
+            housekeeping_interval: Duration::from_secs(60),
+        }
+    }
+}
