@@ -1,2 +1,70 @@
-//! The assay command line and server.
-fn main() {}
+//! The `assay` program: server, offline verifier, administrator's and guest's tool.
+
+mod admin;
+mod arguments;
+mod cli;
+mod clock;
+mod codes;
+mod commands;
+mod data_dir;
+mod exit;
+mod guest;
+mod output;
+mod process;
+mod server;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::cli::{Cli, Command};
+use crate::exit::Exit;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if matches!(cli.command, Command::PolicyTrial) {
+        return assay_policy::trial_main();
+    }
+    match run(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output::note(format!("assay: {error:#}"));
+            Exit::Failure.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let out = Output { json: cli.json };
+    match cli.command {
+        Command::Serve(args) => commands::serve::run(&args, out),
+        Command::Verify(args) => commands::verify::run(&args, out),
+        Command::Emulate(command) => commands::emulate::run(&command, out),
+        Command::Config(command) => commands::config::run(&command, out),
+        Command::Checks { markdown } => commands::checks::run(markdown, out),
+        Command::Token(command) => commands::token::run(&command, out),
+        Command::Admin(command) => commands::admin::run(&command, out),
+        Command::Openapi => {
+            output::raw(assay_key_broker_service::openapi().as_bytes())?;
+            Ok(Exit::Success)
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "assay", &mut std::io::stdout());
+            Ok(Exit::Success)
+        }
+        Command::PolicyTrial => Ok(Exit::Failure),
+        Command::Demo => asynchronous(commands::demo::run(out)),
+        Command::Attest(args) => asynchronous(commands::attest::run(&args, out)),
+        Command::Explain(args) => asynchronous(commands::explain::run(&args, out)),
+        Command::Resource(command) => asynchronous(commands::resource::run(&command, out)),
+        Command::Policy(command) => asynchronous(commands::policy::run(&command, out)),
+        Command::ReferenceValue(command) => asynchronous(commands::reference_value::run(&command, out)),
+        Command::Bench(args) => asynchronous(commands::bench::run(&args, out)),
+    }
+}
+
+fn asynchronous(work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}

@@ -1,0 +1,470 @@
+//! The command line: one verb, one job.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use assay_types::Tee;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Confidential-computing attestation: prove what a guest is, and give it its secrets.
+#[derive(Debug, Parser)]
+#[command(name = "assay", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Print JSON for programs instead of text for people.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the whole chain with an emulated SEV-SNP guest, in a throw-away server.
+    Demo,
+    /// Run the server: key broker, attestation service, reference values.
+    Serve(ServeArgs),
+    /// Attest to a key broker as a guest, and fetch a resource.
+    Attest(AttestArgs),
+    /// Verify a file of evidence, offline. Exit code: 0 accepted, 10 rejected, 20 unsupported,
+    /// 30 malformed, 1 our fault.
+    Verify(VerifyArgs),
+    /// Explain a token: every check, reference value and verdict behind it.
+    Explain(ExplainArgs),
+    /// The secrets that the key broker releases.
+    #[command(subcommand)]
+    Resource(ResourceCommand),
+    /// The policies that appraise evidence and open resources.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// The values that evidence is compared with.
+    #[command(subcommand)]
+    ReferenceValue(ReferenceValueCommand),
+    /// Attestation result tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Mock silicon: evidence and trust anchors from a seed.
+    #[command(subcommand)]
+    Emulate(EmulateCommand),
+    /// Administrators' keys and tokens.
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// The server's configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Measure a server: requests a second, latency, CPU and memory.
+    Bench(BenchArgs),
+    /// Print the catalogue of checks and error codes.
+    Checks {
+        /// As a Markdown page, the form of docs/catalogue.md.
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Print the OpenAPI document of the server.
+    Openapi,
+    /// Print a shell's completion script.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Try out a policy under limits; the server starts this for each policy it is given.
+    #[command(hide = true)]
+    PolicyTrial,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The configuration file (TOML); options given here win over it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the store and the keys are; made at first start.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The address to listen on.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Plain HTTP, on loopback addresses only.
+    #[arg(long)]
+    pub(crate) http: bool,
+    /// The TLS certificate chain (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// The TLS private key (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// A folder of collateral in the layout of Trustee's kds-store.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) offline_collateral: Option<PathBuf>,
+    /// Trust the anchors of an emulator as if they were a vendor's. Anyone who knows the seed can
+    /// then forge evidence. Tokens say so.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) danger_trust_emulator: Option<PathBuf>,
+    /// Take evidence of the sample TEE, which proves nothing. Tokens say so.
+    #[arg(long)]
+    pub(crate) danger_allow_sample: bool,
+}
+
+/// How an administrator's command finds the server and shows its rights.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// The key broker's address.
+    #[arg(long, env = "ASSAY_URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: String,
+    /// A file with an admin token (see `assay admin token`).
+    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
+    pub(crate) admin_token_file: Option<PathBuf>,
+    /// The data directory of a server on this machine: a token is minted with its admin key.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The only certificate authority to trust for this server (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_certificate: Option<PathBuf>,
+}
+
+/// What stands for the guest: an emulated TEE.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GuestArgs {
+    /// The key broker's address.
+    #[arg(long, env = "ASSAY_URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: String,
+    /// The only certificate authority to trust for this server (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_certificate: Option<PathBuf>,
+    /// The TEE to emulate.
+    #[arg(long, value_name = "TEE")]
+    pub(crate) emulate: Tee,
+    /// The emulator's seed: 64 hexadecimal digits.
+    #[arg(long, value_name = "HEX64")]
+    pub(crate) seed: String,
+    /// Set a field of the evidence, e.g. `measurement=<hex>` or `policy.debug=true`.
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Init data (TOML) to send along; its digest is put into the evidence.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) init_data: Option<PathBuf>,
+    /// The guest's key.
+    #[arg(long, value_enum, default_value_t = GuestKey::P256)]
+    pub(crate) key: GuestKey,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GuestKey {
+    P256,
+    P384,
+    P521,
+    Rsa,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AttestArgs {
+    #[command(flatten)]
+    pub(crate) guest: GuestArgs,
+    /// Fetch this resource with the token and print it to standard output.
+    #[arg(long, value_name = "RESOURCE")]
+    pub(crate) get: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The TEE.
+    #[arg(long)]
+    pub(crate) tee: String,
+    /// The evidence: JSON, or the raw report, quote or token.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) evidence: PathBuf,
+    /// Certificates (DER, PEM), CRLs or collateral sets; a folder stands for its files.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) collateral: Vec<PathBuf>,
+    /// Trust anchors of an emulator, beside the vendors' own.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) anchors: Option<PathBuf>,
+    /// The report data to expect, in hexadecimal.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) report_data: Option<String>,
+    /// The init data (TOML) to expect.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) init_data: Option<PathBuf>,
+    /// The time of the check; now when absent.
+    #[arg(long, value_name = "RFC3339")]
+    pub(crate) at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The token's `jti`, or a file with the token.
+    pub(crate) token: String,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ResourceCommand {
+    /// Store a resource; an existing one gets a new version.
+    Set {
+        /// `<repository>/<type>/<tag>`.
+        path: String,
+        /// The file with the secret; `-` or nothing for standard input.
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Fetch a resource as a guest, with an emulated TEE.
+    Get {
+        /// `<repository>/<type>/<tag>`.
+        path: String,
+        #[command(flatten)]
+        guest: GuestArgs,
+    },
+    /// List the resources.
+    List {
+        /// Only paths that begin so.
+        #[arg(long)]
+        prefix: Option<String>,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Delete a resource, all its versions.
+    Delete {
+        /// `<repository>/<type>/<tag>`.
+        path: String,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PolicyKindArg {
+    /// Appraises claims; id `<policy id>_<class>`, such as `default_cpu`.
+    Attestation,
+    /// Opens resources; id `resource-policy`, or the prefix of the paths it decides.
+    Resource,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Set a policy.
+    Set {
+        /// Its id.
+        id: String,
+        /// The Rego text.
+        file: PathBuf,
+        /// What it decides.
+        #[arg(long, value_enum, default_value_t = PolicyKindArg::Attestation)]
+        kind: PolicyKindArg,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Print a policy's text.
+    Get {
+        /// Its id.
+        id: String,
+        /// What it decides.
+        #[arg(long, value_enum, default_value_t = PolicyKindArg::Attestation)]
+        kind: PolicyKindArg,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// List the policies.
+    List {
+        /// What they decide.
+        #[arg(long, value_enum, default_value_t = PolicyKindArg::Attestation)]
+        kind: PolicyKindArg,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Delete a policy; a bundled one of the same id comes back into force.
+    Delete {
+        /// Its id.
+        id: String,
+        /// What it decides.
+        #[arg(long, value_enum, default_value_t = PolicyKindArg::Attestation)]
+        kind: PolicyKindArg,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Check a policy file as the server would before it takes it.
+    Check {
+        /// The Rego text.
+        file: PathBuf,
+        /// What it decides.
+        #[arg(long, value_enum, default_value_t = PolicyKindArg::Attestation)]
+        kind: PolicyKindArg,
+    },
+    /// Evaluate a policy file against recorded claims, offline.
+    Eval {
+        /// The Rego text; the bundled default policy when absent.
+        #[arg(long)]
+        policy: Option<PathBuf>,
+        /// The claims: the policy input (JSON), the output of `assay verify --json`, or a token.
+        #[arg(long, value_name = "FILE")]
+        claims: PathBuf,
+        /// A JSON object of reference values by name.
+        #[arg(long, value_name = "FILE")]
+        reference_values: Option<PathBuf>,
+        /// What the policy decides.
+        #[arg(long, value_enum, default_value_t = PolicyKindArg::Attestation)]
+        kind: PolicyKindArg,
+        /// For resource policies: the resource asked for.
+        #[arg(long, value_name = "RESOURCE")]
+        resource: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReferenceValueCommand {
+    /// Register a reference value.
+    Set {
+        /// Its name.
+        name: String,
+        /// The values that are wanted: each a JSON value, or else text.
+        #[arg(required = true)]
+        values: Vec<String>,
+        /// Register the one value itself instead of a list.
+        #[arg(long)]
+        single: bool,
+        /// When it ends (RFC 3339); twelve months from now when absent.
+        #[arg(long, value_name = "RFC3339")]
+        expires: Option<String>,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Register a message file `{"version","type","payload"}`.
+    Register {
+        /// The message.
+        file: PathBuf,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Print a reference value.
+    Get {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// List the reference values.
+    List {
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Print what a reference value was before.
+    History {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Delete a reference value.
+    Delete {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Show what a token says. Nothing is verified.
+    Inspect {
+        /// The file with the token; `-` for standard input.
+        file: PathBuf,
+    },
+    /// Verify a token.
+    Verify {
+        /// The file with the token; `-` for standard input.
+        file: PathBuf,
+        /// A JWK Set to trust.
+        #[arg(long, value_name = "FILE")]
+        jwks: Option<PathBuf>,
+        /// A certificate to trust (PEM or DER).
+        #[arg(long, value_name = "FILE")]
+        certificate: Vec<PathBuf>,
+        /// The issuer to expect.
+        #[arg(long)]
+        issuer: Option<String>,
+        /// The time of the check; now when absent.
+        #[arg(long, value_name = "RFC3339")]
+        at: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EmulateCommand {
+    /// Write the public trust anchors of a seed, for all TEEs.
+    Roots {
+        /// 64 hexadecimal digits.
+        #[arg(long, value_name = "HEX64")]
+        seed: String,
+        /// The file to write; `-` for standard output.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Write evidence.
+    Evidence {
+        /// The TEE.
+        #[arg(long)]
+        tee: String,
+        /// 64 hexadecimal digits.
+        #[arg(long, value_name = "HEX64")]
+        seed: String,
+        /// The report data in hexadecimal, zero-padded by the TEE's rule.
+        #[arg(long, value_name = "HEX", default_value = "")]
+        report_data: String,
+        /// Init data (TOML) whose digest is put into the evidence.
+        #[arg(long, value_name = "FILE")]
+        init_data: Option<PathBuf>,
+        /// Set a field of the evidence.
+        #[arg(long = "set", value_name = "FIELD=VALUE")]
+        set: Vec<String>,
+        /// The file to write; `-` for standard output.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Mint a token with the admin key of a data directory.
+    Token {
+        /// The server's data directory.
+        #[arg(long, value_name = "DIR")]
+        data_dir: PathBuf,
+        /// The role; `assay admin roles` lists them.
+        #[arg(long)]
+        role: String,
+        /// How long it is valid: 30s, 15m, 2h; at most 24h.
+        #[arg(long, default_value = "15m")]
+        ttl: String,
+    },
+    /// List the roles and what each may do.
+    Roles,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the configuration in force, every key with its meaning.
+    Show {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Check a configuration file.
+    Check {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// The numbers of clients to try.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 64])]
+    pub(crate) clients: Vec<usize>,
+    /// Seconds for each measurement.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) seconds: u64,
+    /// Reference values to store beforehand.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) reference_values: usize,
+}

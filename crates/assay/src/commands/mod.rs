@@ -1,0 +1,17 @@
+//! The commands, one module each.
+
+pub(crate) mod admin;
+pub(crate) mod attest;
+pub(crate) mod bench;
+pub(crate) mod checks;
+pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod emulate;
+pub(crate) mod explain;
+pub(crate) mod policy;
+pub(crate) mod policy_offline;
+pub(crate) mod reference_value;
+pub(crate) mod resource;
+pub(crate) mod serve;
+pub(crate) mod token;
+pub(crate) mod verify;

@@ -1,0 +1,168 @@
+//! `assay verify`: a file of evidence, offline.
+
+use std::path::{Path, PathBuf};
+
+use assay_attestation_service::{Registry, TrustSettings};
+use assay_types::{
+    AnchorsFile, Authenticated, Binding, Clock as _, CollateralItem, CollateralKind, CollateralOrigin,
+    CollateralSet, Finding, InitData, RawEvidence, Tee, TrustTier, UnixTime, VerifyError,
+};
+use serde_json::{Map, Value, json};
+
+use crate::cli::VerifyArgs;
+use crate::clock::SystemClock;
+use crate::exit::Exit;
+use crate::output::{self, Output};
+
+/// The most files that collateral folders may hold together.
+const MAX_COLLATERAL: usize = 256;
+
+pub(crate) fn run(args: &VerifyArgs, out: Output) -> anyhow::Result<Exit> {
+    let Ok(tee) = args.tee.parse::<Tee>() else {
+        return unsupported(&args.tee, &format!("{:?} is not the name of a TEE", args.tee), out);
+    };
+    let anchors = match &args.anchors {
+        Some(file) => Some(AnchorsFile::from_json(&output::read(file)?)?),
+        None => None,
+    };
+    let settings = TrustSettings {
+        allow_sample: anchors.as_ref().is_some_and(|file| file.anchors.contains_key(&Tee::Sample)),
+        emulated_anchors: anchors,
+        ..TrustSettings::production()
+    };
+    let registry = Registry::new(settings)?;
+    let Some(verifier) = registry.get(tee) else {
+        let taken = registry.tees().map(Tee::as_str).collect::<Vec<_>>().join(", ");
+        return unsupported(
+            tee.as_str(),
+            &format!("no verifier for {tee} is in force; there are {taken}"),
+            out,
+        );
+    };
+    let binding = Binding {
+        report_data: args.report_data.as_deref().map(crate::arguments::hex).transpose()?,
+        init_data: match &args.init_data {
+            Some(file) => Some(InitData::from_toml(&output::read_text(file)?)?.digest),
+            None => None,
+        },
+    };
+    let now = match &args.at {
+        Some(text) => UnixTime::parse_rfc3339(text)?,
+        None => SystemClock.now(),
+    };
+    let evidence = RawEvidence::new(tee, output::read(&args.evidence)?);
+    let collateral = collateral(&args.collateral)?;
+    let result = verifier.parse(&evidence).and_then(|parsed| parsed.verify(&binding, &collateral, now));
+    match result {
+        Ok(genuine) => accepted(tee, genuine, out),
+        Err(error) => refused(tee, &error, out),
+    }
+}
+
+fn accepted(tee: Tee, genuine: Vec<Authenticated>, out: Output) -> anyhow::Result<Exit> {
+    for authenticated in genuine {
+        let (facts, findings) = authenticated.into_parts();
+        let mut claims = facts.claims;
+        for (name, value) in [("report_data", facts.report_data), ("init_data", facts.init_data)] {
+            if let Some(value) = value {
+                claims.insert(name.into(), Value::String(value));
+            }
+        }
+        let passed = findings.iter().filter(|f| !f.failed()).count();
+        out.line(format!(
+            "accepted: genuine {tee} evidence{}",
+            if facts.emulated { " of an EMULATOR, not of hardware" } else { "" }
+        ))?;
+        out.line(format!("  {passed} checks hold; valid {}", facts.validity))?;
+        for item in &facts.collateral {
+            out.line(format!("  rests on {} ({})", item.name, item.digest))?;
+        }
+        out.line(output::findings(&findings).trim_end())?;
+        out.line(serde_json::to_string_pretty(&claims)?)?;
+        out.value(&json!({
+            "accepted": true,
+            "tee": tee,
+            "class": facts.class,
+            "emulated": facts.emulated,
+            "validity": facts.validity,
+            "claims": claims,
+            "collateral": facts.collateral,
+            "findings": findings,
+        }))?;
+    }
+    Ok(Exit::Success)
+}
+
+fn refused(tee: Tee, error: &VerifyError, out: Output) -> anyhow::Result<Exit> {
+    let (word, exit) = match error {
+        VerifyError::Malformed(_) => ("malformed", Exit::Malformed),
+        VerifyError::Unsupported(_) => ("unsupported", Exit::Unsupported),
+        VerifyError::Rejected(_) => ("rejected", Exit::Rejected),
+    };
+    out.line(format!("{word}: {tee} evidence"))?;
+    out.line(output::findings(error.findings()).trim_end())?;
+    report(tee.as_str(), word, error.findings(), out)?;
+    Ok(exit)
+}
+
+fn unsupported(tee: &str, detail: &str, out: Output) -> anyhow::Result<Exit> {
+    out.line(format!("unsupported: {detail}"))?;
+    let finding = json!({
+        "code": "AS-004", "outcome": "failed", "expected": "", "found": tee, "detail": detail,
+    });
+    out.value(&json!({
+        "accepted": false, "tee": tee, "outcome": "unsupported", "claims": {}, "findings": [finding],
+    }))?;
+    Ok(Exit::Unsupported)
+}
+
+fn report(tee: &str, outcome: &str, findings: &[Finding], out: Output) -> anyhow::Result<()> {
+    out.value(&json!({
+        "accepted": false, "tee": tee, "outcome": outcome, "claims": Map::new(), "findings": findings,
+    }))
+}
+
+/// The files given, and the files of the folders given (not of folders in them), in order of name.
+fn collateral(paths: &[PathBuf]) -> anyhow::Result<CollateralSet> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let mut inside: Vec<PathBuf> = Vec::new();
+            for entry in std::fs::read_dir(path)? {
+                let entry = entry?.path();
+                if entry.is_file() {
+                    inside.push(entry);
+                }
+            }
+            inside.sort();
+            files.extend(inside);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    anyhow::ensure!(
+        files.len() <= MAX_COLLATERAL,
+        "{} files of collateral; at most {MAX_COLLATERAL}",
+        files.len()
+    );
+    let items = files.iter().map(|file| item(file)).collect::<anyhow::Result<_>>()?;
+    Ok(CollateralSet { items })
+}
+
+fn item(file: &Path) -> anyhow::Result<CollateralItem> {
+    Ok(CollateralItem {
+        kind: CollateralKind::Unclassified,
+        bytes: output::read(file)?.into(),
+        origin: CollateralOrigin::File(file.display().to_string()),
+    })
+}
+
+/// The colourless mark of a tier, for people.
+pub(crate) fn tier_mark(tier: TrustTier) -> &'static str {
+    match tier {
+        TrustTier::Affirming => "✓",
+        TrustTier::None => "–",
+        TrustTier::Warning => "!",
+        TrustTier::Contraindicated => "✗",
+    }
+}

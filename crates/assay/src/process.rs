@@ -1,0 +1,106 @@
+//! A server of this same program as a child process, and what the kernel says of a process.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+/// A server in a process of its own. It is killed when this is dropped.
+pub(crate) struct ServerProcess {
+    child: Child,
+    addr: SocketAddr,
+    url: String,
+}
+
+impl ServerProcess {
+    /// Starts `assay serve --http` on a free loopback port and waits until it says that it listens.
+    pub(crate) async fn start(
+        data: &Path,
+        options: &[&str],
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["--json", "serve", "--http", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data)
+            .args(options)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stdout = child.stdout.take().context("no standard output")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let addr = tokio::time::timeout(Duration::from_secs(30), async {
+            while let Some(line) = lines.next_line().await? {
+                if let Some(addr) = serde_json::from_str::<serde_json::Value>(&line)
+                    .ok()
+                    .and_then(|value| value.get("listening")?.as_str()?.parse().ok())
+                {
+                    return anyhow::Ok(addr);
+                }
+            }
+            anyhow::bail!("the server ended before it listened")
+        })
+        .await
+        .context("the server did not start within 30 seconds")??;
+        // Keep reading, so that the server never waits for its output to be read.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(ServerProcess { child, addr, url: format!("http://{addr}") })
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().unwrap_or_default()
+    }
+
+    /// Asks it to stop (SIGTERM) and waits.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        if let Some(pid) =
+            self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
+        {
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        }
+        let status = tokio::time::timeout(Duration::from_secs(15), self.child.wait())
+            .await
+            .context("the server did not stop within 15 seconds")??;
+        anyhow::ensure!(status.success(), "the server ended with {status}");
+        Ok(())
+    }
+}
+
+/// The memory of a process that is in RAM (`VmRSS` of proc(5)), in bytes.
+pub(crate) fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kib: u64 = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .context("no VmRSS in /proc")?
+        .parse()?;
+    Ok(kib * 1024)
+}
+
+/// The CPU time that a process and all its threads have used, user and system (fields 14 and 15 of
+/// proc_pid_stat(5)), by the kernel's ticks of 10 ms.
+pub(crate) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The second field, the name in parentheses, may hold spaces.
+    let (_, rest) = stat.rsplit_once(')').context("/proc: stat")?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let ticks =
+        |index: usize| -> anyhow::Result<u64> { Ok(fields.get(index).context("/proc: stat")?.parse()?) };
+    let per_second = rustix::param::clock_ticks_per_second();
+    Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 1000 / per_second.max(1)))
+}

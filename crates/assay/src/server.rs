@@ -1,0 +1,166 @@
+//! Wiring: from settings to a running server.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use assay_attestation_service::{
+    ATTESTATION_POLICIES, AttestationService, KeySettings, PolicySet, RESOURCE_POLICIES, Registry,
+    StoreCache, TokenKeys, TokenSettings, TrustSettings,
+};
+use assay_collateral::{CollateralService, HttpSettings};
+use assay_key_broker_service::{AdminKey, KeyBroker, Parts, Rate};
+use assay_policy::PolicyKind;
+use assay_reference_values::ReferenceValues;
+use assay_store::{KeyEncryptionKey, Store, StoreOptions};
+use assay_tee_snp::{CrlPolicy, SnpSettings, VmplPolicy};
+use assay_token::SigningAlgorithm;
+use assay_types::{AnchorsFile, Clock, Vendor};
+
+use crate::clock::SystemClock;
+use crate::commands::policy_offline::admission;
+use crate::data_dir::DataDir;
+use crate::output;
+use crate::settings::Settings;
+
+/// The parts of a server that its caller needs.
+pub(crate) struct Built {
+    pub(crate) broker: KeyBroker,
+    pub(crate) store: Store,
+    /// Whether the admin key did not exist before.
+    pub(crate) made_admin_key: bool,
+}
+
+/// Opens the store and puts the parts together. What does not exist yet is made: data directory,
+/// key-encryption key, admin key, store, signing key.
+pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let dir = DataDir::new(&settings.server.data_dir);
+    dir.create().with_context(|| format!("the data directory {}", settings.server.data_dir.display()))?;
+    let store = Store::open(StoreOptions {
+        database: dir.database(),
+        key_encryption_key: KeyEncryptionKey::load_or_create(&dir.key_encryption_key())?,
+    })
+    .await?;
+    let (admin_key, made_admin_key) = AdminKey::load_or_create(&dir.admin_key())?;
+
+    let registry = Registry::new(trust(settings)?)?;
+    let policies = Arc::new(
+        PolicySet::load(
+            PolicyKind::Attestation,
+            ATTESTATION_POLICIES,
+            store.clone(),
+            admission()?,
+            clock.clone(),
+        )
+        .await?,
+    );
+    let resource_policies = Arc::new(
+        PolicySet::load(PolicyKind::Resource, RESOURCE_POLICIES, store.clone(), admission()?, clock.clone())
+            .await?,
+    );
+    let values = Arc::new(ReferenceValues::load(store.clone(), clock.clone()).await?);
+    let key_settings = KeySettings {
+        algorithm: SigningAlgorithm::from_name(&settings.token.algorithm).context("token.algorithm")?,
+        sign_for: settings.token.rotate_days * 86_400,
+        publish_after: settings.token.lifetime_seconds + 3600,
+    };
+    let keys =
+        Arc::new(TokenKeys::load(store.clone(), key_settings, &settings.token.issuer, clock.clone()).await?);
+    let token_settings = TokenSettings {
+        issuer: settings.token.issuer.clone(),
+        lifetime: settings.token.lifetime_seconds,
+        ..TokenSettings::default()
+    };
+    let attestation = Arc::new(AttestationService::new(
+        registry,
+        collateral(settings, &store, clock.clone())?,
+        policies,
+        values,
+        keys,
+        token_settings,
+        clock.clone(),
+    ));
+    let broker = KeyBroker::new(Parts {
+        store: store.clone(),
+        attestation,
+        resource_policies,
+        admin_key,
+        settings: broker_settings(settings)?,
+        clock,
+    })
+    .await?;
+    Ok(Built { broker, store, made_admin_key })
+}
+
+fn trust(settings: &Settings) -> anyhow::Result<TrustSettings> {
+    let emulated_anchors = match &settings.danger.trust_emulator {
+        Some(file) => {
+            tracing::warn!(
+                file = %file.display(),
+                "DANGER: the anchors of an emulator are trusted; whoever knows the seed can forge evidence"
+            );
+            Some(AnchorsFile::from_json(&output::read(file)?)?)
+        }
+        None => None,
+    };
+    if settings.danger.allow_sample {
+        tracing::warn!("DANGER: evidence of the sample TEE is taken; it proves nothing");
+    }
+    Ok(TrustSettings {
+        emulated_anchors,
+        allow_sample: settings.danger.allow_sample,
+        snp: SnpSettings {
+            crl: if settings.snp.require_crl { CrlPolicy::Required } else { CrlPolicy::IfPresent },
+            vmpl: VmplPolicy::only(&settings.snp.allowed_vmpl),
+            ..SnpSettings::production()
+        },
+    })
+}
+
+fn collateral(
+    settings: &Settings,
+    store: &Store,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<CollateralService> {
+    let mut builder = CollateralService::builder(clock)
+        .cache(Arc::new(StoreCache(store.clone())))
+        .deadline(Duration::from_secs(settings.collateral.deadline_seconds));
+    if let Some(folder) = &settings.collateral.offline_folder {
+        builder = builder.offline_folder(folder);
+    }
+    let url = settings.collateral.amd_kds_url.trim_end_matches('/');
+    if !url.is_empty() {
+        builder = builder.vendor_service(Vendor::Amd, url, HttpSettings::default());
+    }
+    Ok(builder.build()?)
+}
+
+fn broker_settings(settings: &Settings) -> anyhow::Result<assay_key_broker_service::Settings> {
+    let per_minute = NonZeroU32::new(settings.limits.attestations_per_minute);
+    let rate = per_minute.map(|per_minute| Rate {
+        per_minute,
+        burst: NonZeroU32::new(per_minute.get() / 10).unwrap_or(NonZeroU32::MIN),
+    });
+    let trusted_proxies = settings
+        .server
+        .trusted_proxies
+        .iter()
+        .map(|text| {
+            text.parse().with_context(|| format!("server.trusted_proxies: {text:?} is not an address"))
+        })
+        .collect::<anyhow::Result<_>>()?;
+    Ok(assay_key_broker_service::Settings {
+        session_seconds: settings.limits.session_seconds,
+        body_bytes: settings.limits.body_bytes,
+        request_timeout: Duration::from_secs(settings.limits.request_seconds),
+        connections: settings.limits.connections,
+        drain: Duration::from_secs(settings.server.drain_seconds),
+        auth_rate: rate,
+        attest_rate: rate,
+        trusted_proxies,
+        public_url: settings.server.public_url.clone(),
+        ..assay_key_broker_service::Settings::default()
+    })
+}

@@ -1,0 +1,308 @@
+//! The server's configuration: one TOML file, each key overridable by an environment variable
+//! (`ASSAY_` and the key's path, parts joined by two underscores: `ASSAY_SERVER__LISTEN`). Unknown
+//! keys are refused.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Settings {
+    pub(crate) server: Server,
+    pub(crate) limits: Limits,
+    pub(crate) token: Token,
+    pub(crate) collateral: Collateral,
+    pub(crate) snp: Snp,
+    pub(crate) danger: Danger,
+    pub(crate) log: Log,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Server {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) http: bool,
+    pub(crate) tls_certificate: Option<PathBuf>,
+    pub(crate) tls_key: Option<PathBuf>,
+    pub(crate) public_url: Option<String>,
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) drain_seconds: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    pub(crate) body_bytes: usize,
+    pub(crate) request_seconds: u64,
+    pub(crate) connections: usize,
+    pub(crate) attestations_per_minute: u32,
+    pub(crate) session_seconds: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Token {
+    pub(crate) issuer: String,
+    pub(crate) algorithm: String,
+    pub(crate) lifetime_seconds: i64,
+    pub(crate) rotate_days: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Collateral {
+    pub(crate) offline_folder: Option<PathBuf>,
+    pub(crate) amd_kds_url: String,
+    pub(crate) deadline_seconds: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Snp {
+    pub(crate) require_crl: bool,
+    pub(crate) allowed_vmpl: Vec<u32>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Danger {
+    pub(crate) trust_emulator: Option<PathBuf>,
+    pub(crate) allow_sample: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    pub(crate) level: String,
+    pub(crate) json: bool,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Server {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            data_dir: PathBuf::from("/var/lib/assay"),
+            http: false,
+            tls_certificate: None,
+            tls_key: None,
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            drain_seconds: 10,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            body_bytes: 2 << 20,
+            request_seconds: 30,
+            connections: 4096,
+            attestations_per_minute: 600,
+            session_seconds: 300,
+        }
+    }
+}
+
+impl Default for Token {
+    fn default() -> Self {
+        Token {
+            issuer: "CoCo-Attestation-Service".into(),
+            algorithm: "ES256".into(),
+            lifetime_seconds: 300,
+            rotate_days: 90,
+        }
+    }
+}
+
+impl Default for Collateral {
+    fn default() -> Self {
+        Collateral {
+            offline_folder: None,
+            amd_kds_url: "https://kdsintf.amd.com".into(),
+            deadline_seconds: 10,
+        }
+    }
+}
+
+impl Default for Snp {
+    fn default() -> Self {
+        Snp { require_crl: false, allowed_vmpl: vec![0] }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log { level: "info".into(), json: false }
+    }
+}
+
+/// Every key with its meaning, in the order of the file.
+pub(crate) const KEYS: &[(&str, &str)] = &[
+    ("server.listen", "The address to listen on."),
+    (
+        "server.data_dir",
+        "The store, the key-encryption key and the admin key; made at first start, mode 0700.",
+    ),
+    ("server.http", "Plain HTTP. Only on loopback addresses."),
+    ("server.tls_certificate", "The TLS certificate chain (PEM). Needed unless http is true."),
+    ("server.tls_key", "The TLS private key (PEM)."),
+    (
+        "server.public_url",
+        "The address that clients use, for OpenID discovery; from the request's host when absent.",
+    ),
+    ("server.trusted_proxies", "Addresses of proxies whose X-Forwarded-For is believed."),
+    ("server.drain_seconds", "How long requests under way may take after SIGTERM."),
+    ("limits.body_bytes", "The largest request body."),
+    ("limits.request_seconds", "How long a request may take."),
+    ("limits.connections", "The greatest number of connections at a time."),
+    (
+        "limits.attestations_per_minute",
+        "How often one client address may call auth, and attest; bursts of a tenth.",
+    ),
+    ("limits.session_seconds", "How long a challenge, and the session it becomes, is valid."),
+    ("token.issuer", "The claim iss of tokens."),
+    ("token.algorithm", "ES256 or ES384, for new signing keys."),
+    ("token.lifetime_seconds", "The longest life of a token; collateral that ends earlier shortens it."),
+    ("token.rotate_days", "How long a signing key signs."),
+    ("collateral.offline_folder", "Collateral in the layout of Trustee's kds-store."),
+    ("collateral.amd_kds_url", "AMD's Key Distribution Service or a mirror of it; empty to never ask."),
+    ("collateral.deadline_seconds", "How long collateral may take to come."),
+    ("snp.require_crl", "Refuse SEV-SNP evidence where no revocation list can be had."),
+    ("snp.allowed_vmpl", "The privilege levels that reports may come from."),
+    (
+        "danger.trust_emulator",
+        "DANGER: a file of emulator anchors to trust. Whoever knows the seed forges evidence.",
+    ),
+    ("danger.allow_sample", "DANGER: take evidence of the sample TEE, which proves nothing."),
+    ("log.level", "error, warn, info, debug or trace; or a filter such as `info,sqlx=warn`."),
+    ("log.json", "One JSON object a line."),
+];
+
+impl Settings {
+    /// Reads the file (if any) and the environment.
+    pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        let mut builder = config::Config::builder();
+        if let Some(file) = file {
+            builder =
+                builder.add_source(config::File::from(file).format(config::FileFormat::Toml).required(true));
+        }
+        let environment = config::Environment::with_prefix("ASSAY")
+            .prefix_separator("_")
+            .separator("__")
+            .try_parsing(true)
+            .source(Some(settings_environment(std::env::vars())));
+        let settings: Settings =
+            builder.add_source(environment).build().and_then(config::Config::try_deserialize).with_context(
+                || match file {
+                    Some(file) => format!("the configuration {}", file.display()),
+                    None => "the configuration".to_owned(),
+                },
+            )?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// What types do not say.
+    fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            matches!(self.token.algorithm.as_str(), "ES256" | "ES384"),
+            "token.algorithm is {:?}; expected ES256 or ES384",
+            self.token.algorithm
+        );
+        let ranges: [(&str, i64, i64, i64); 4] = [
+            ("token.lifetime_seconds", self.token.lifetime_seconds, 10, 86_400),
+            ("token.rotate_days", self.token.rotate_days, 1, 3650),
+            ("limits.session_seconds", self.limits.session_seconds, 10, 86_400),
+            ("limits.body_bytes", i64::try_from(self.limits.body_bytes)?, 1024, 64 << 20),
+        ];
+        for (key, found, least, most) in ranges {
+            anyhow::ensure!((least..=most).contains(&found), "{key} is {found}; expected {least} to {most}");
+        }
+        anyhow::ensure!(!self.snp.allowed_vmpl.is_empty(), "snp.allowed_vmpl is empty: no report could pass");
+        Ok(())
+    }
+
+    /// The configuration as a TOML file with every key and its meaning.
+    pub(crate) fn documented(&self) -> anyhow::Result<String> {
+        let tree = serde_json::to_value(self)?;
+        let mut out = String::new();
+        let mut section = "";
+        for (key, meaning) in KEYS {
+            let (head, name) = key.split_once('.').unwrap_or(("", key));
+            if head != section {
+                section = head;
+                out.push_str(&format!("\n[{head}]\n"));
+            }
+            let value = tree.get(head).and_then(|s| s.get(name)).cloned().unwrap_or_default();
+            out.push_str(&format!("# {meaning}\n# environment: {}\n", environment_name(key)));
+            match toml::Value::try_from(&value) {
+                Ok(value) => out.push_str(&format!("{name} = {value}\n")),
+                Err(_) => out.push_str(&format!("# {name} =\n")),
+            }
+        }
+        Ok(out.trim_start().to_owned())
+    }
+}
+
+fn environment_name(key: &str) -> String {
+    format!("ASSAY_{}", key.replace('.', "__").to_ascii_uppercase())
+}
+
+/// Only variables with a section in their name are settings; `ASSAY_URL`, say, belongs to commands.
+fn settings_environment(vars: impl Iterator<Item = (String, String)>) -> config::Map<String, String> {
+    vars.filter(|(name, _)| name.starts_with("ASSAY_") && name.contains("__")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_documented_and_no_other() {
+        let tree = serde_json::to_value(Settings::default()).unwrap();
+        let mut found: Vec<String> = tree
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(s, v)| v.as_object().unwrap().keys().map(move |k| format!("{s}.{k}")))
+            .collect();
+        let mut documented: Vec<String> = KEYS.iter().map(|(key, _)| (*key).to_owned()).collect();
+        found.sort();
+        documented.sort();
+        assert_eq!(found, documented);
+    }
+
+    #[test]
+    fn the_documented_defaults_read_back_as_the_defaults() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("assay.toml");
+        std::fs::write(&file, Settings::default().documented().unwrap()).unwrap();
+        assert_eq!(Settings::load(Some(&file)).unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn unknown_keys_and_bad_values_are_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("assay.toml");
+        for (text, part) in [
+            ("[server]\nlistn = \"127.0.0.1:1\"", "listn"),
+            ("[nonsense]\na = 1", "nonsense"),
+            ("[token]\nalgorithm = \"none\"", "token.algorithm"),
+            ("[token]\nlifetime_seconds = 1", "token.lifetime_seconds"),
+            ("[snp]\nallowed_vmpl = []", "allowed_vmpl"),
+            ("[server]\nlisten = 5", "listen"),
+            ("=", "TOML"),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let error = format!("{:#}", Settings::load(Some(&file)).unwrap_err());
+            assert!(error.contains(part), "{text:?}: {error}");
+        }
+        assert!(Settings::load(Some(Path::new("/nonexistent/assay.toml"))).is_err());
+    }
+}
