@@ -62,7 +62,7 @@ impl Emulator {
     ///
     /// `report_data` is what the attester binds, in RCAR the digest of the runtime data; each TEE
     /// puts it into its field by its own rule (SNP: zeros on the right up to 64 bytes; sample: as
-    /// it is). `init_data` goes into the host data of SNP ([`host_data`]); the sample TEE ignores
+    /// it is). The first 32 bytes of `init_data` go into the host data of SNP; the sample TEE ignores
     /// it. `set` sets fields by text: [`Emulator::fields`] lists them. A field that is set wins over
     /// the other arguments.
     ///

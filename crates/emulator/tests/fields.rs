@@ -15,6 +15,7 @@ use std::sync::LazyLock;
 
 use assay_emulator::{Emulator, EmulatorError, Seed, snp};
 use assay_types::{Digest, Tee};
+use proptest::prelude::{ProptestConfig, proptest};
 use serde_json::{Value, json};
 
 fn emulator() -> &'static Emulator {
@@ -356,4 +357,24 @@ fn unknown_doubled_and_bad_settings_are_refused() {
     assert!(matches!(evidence(Tee::Sample, &[("debug", "1")]).unwrap_err(), EmulatorError::BadValue { .. }));
     assert_eq!(evidence(Tee::Tdx, &[]), Err(EmulatorError::UnsupportedTee { tee: Tee::Tdx }));
     assert!(Emulator::fields(Tee::Tdx).is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_is_set_gives_evidence_or_an_error(
+        field in proptest::sample::select(Emulator::fields(Tee::Snp)),
+        value in "true|false|0x[0-9a-f]{1,17}|[0-9]{1,20}|([0-9a-f]{2}){0,65}|[a-z]{0,8}|\\PC{0,12}",
+        turin: bool,
+    ) {
+        let product = if turin { "turin" } else { "genoa" };
+        let set = if field.name == "product" { vec![] } else { vec![("product", product)] };
+        let set: Vec<(&str, &str)> = set.into_iter().chain([(field.name, value.as_str())]).collect();
+        match evidence(Tee::Snp, &set) {
+            Ok(made) => assert!(made["attestation_report"].is_object()),
+            Err(EmulatorError::BadValue { name, .. }) => assert_eq!(name, field.name),
+            Err(other) => panic!("{other}"),
+        }
+    }
 }

@@ -45,7 +45,7 @@ fn pem(text: &[u8]) -> Vec<Vec<u8>> {
 fn shape(mut der: &[u8], depth: usize, out: &mut Vec<String>) {
     while let [tag, len, rest @ ..] = der {
         let (len, rest) = match len {
-            0..0x80 => (usize::from(*len), rest),
+            0..=0x7f => (usize::from(*len), rest),
             0x81 => (usize::from(rest[0]), &rest[1..]),
             0x82 => (usize::from(rest[0]) << 8 | usize::from(rest[1]), &rest[2..]),
             other => panic!("length {other:#x}"),

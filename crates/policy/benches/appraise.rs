@@ -1,6 +1,6 @@
 //! Appraisal of an SNP guest: as it is done here, and the two ways without compilation to compare.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -57,7 +57,9 @@ fn benches(c: &mut Criterion) {
     });
     group.bench_function("conversion of the input by serde alone", |b| b.iter(|| Value::from(input.clone())));
     group.finish();
-    c.bench_function("compile", |b| b.iter(|| Policy::bundled(PolicyKind::Attestation, TRUSTEE_LIKE).unwrap()));
+    c.bench_function("compile", |b| {
+        b.iter(|| Policy::bundled(PolicyKind::Attestation, TRUSTEE_LIKE).unwrap())
+    });
 }
 
 criterion_group!(appraise, benches);

@@ -92,7 +92,11 @@ impl Admission {
             let _ = stdin.write_all(&job).await;
             drop(stdin);
             let mut answer = Vec::new();
-            stdout.take(MAX_ANSWER).read_to_end(&mut answer).await.map_err(|e| unusable("reading its answer", &e))?;
+            stdout
+                .take(MAX_ANSWER)
+                .read_to_end(&mut answer)
+                .await
+                .map_err(|e| unusable("reading its answer", &e))?;
             let status = child.wait().await.map_err(|e| unusable("waiting for it", &e))?;
             Ok((status, answer))
         };
@@ -107,7 +111,9 @@ impl Admission {
             }
         };
         if status.code() == Some(1) {
-            return Err(TrialFailure::Unusable { reason: "it did not take the job or could not limit itself".to_owned() });
+            return Err(TrialFailure::Unusable {
+                reason: "it did not take the job or could not limit itself".to_owned(),
+            });
         }
         if !status.success() {
             return Err(TrialFailure::Aborted { status: describe(status) });

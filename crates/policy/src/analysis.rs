@@ -9,7 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{Expr, Import, Literal, Module, Parser, Query, Rule, RuleHead, Source};
 
-use crate::lexer::{SOURCE_NAME, count32, count64, syntax};
+use crate::dependencies::{Node, acyclic};
+use crate::lexer::{SOURCE_NAME, count64, syntax};
+use crate::references::{
+    DataRef, call_name, children, data_ref, head, head_name, head_reference, static_path,
+};
 use crate::{Limits, PolicyError, PolicyKind, builtins, growth};
 
 /// The function by which a policy asks for reference values.
@@ -17,9 +21,6 @@ pub(crate) const QUERY: &str = "query_reference_value";
 
 /// How many rules a policy may have.
 const MAX_RULES: usize = 2048;
-
-/// How deep evaluation may go down: the nesting of expressions, summed along a path of rules.
-const MAX_STACK: u32 = 512;
 
 /// What later steps need to know of a checked policy.
 #[derive(Clone, Debug)]
@@ -30,15 +31,6 @@ pub(crate) struct Checked {
     pub(crate) in_parts: BTreeSet<String>,
     /// The names of reference values that the policy asks for literally.
     pub(crate) queried: BTreeSet<String>,
-}
-
-/// A rule as a node of the graph of dependencies: all its definitions together.
-#[derive(Default)]
-struct Node {
-    line: u32,
-    queried: BTreeSet<String>,
-    depends_on: BTreeSet<String>,
-    depth: u32,
 }
 
 /// Parses and checks `text`, which passed [`crate::lexer::guard`].
@@ -53,11 +45,12 @@ pub(crate) fn check(kind: PolicyKind, text: &str, limits: &Limits) -> Result<Che
         check_import(import)?;
     }
     let names = rule_names(&module)?;
+    let arities = arities(&module);
     let mut graph: BTreeMap<String, Node> = BTreeMap::new();
     let mut queried = BTreeSet::new();
     for rule in &module.policy {
         let (name, line) = head(rule)?;
-        let mut visitor = Visitor { kind, names: &names, node: Node::default() };
+        let mut visitor = Visitor { kind, names: &names, arities: &arities, node: Node::default() };
         visitor.rule(rule)?;
         queried.append(&mut visitor.node.queried);
         let node = graph.entry(name).or_default();
@@ -68,11 +61,15 @@ pub(crate) fn check(kind: PolicyKind, text: &str, limits: &Limits) -> Result<Che
     acyclic(&graph)?;
     needed_rule(kind, &names)?;
     growth::check(&module, &names, limits)?;
-    let in_parts = module.policy.iter().filter(|rule| !matches!(head_reference(rule), Expr::Var { .. })).filter_map(|rule| head_name(rule));
+    let in_parts = module
+        .policy
+        .iter()
+        .filter(|rule| !matches!(head_reference(rule), Expr::Var { .. }))
+        .filter_map(|rule| head_name(rule));
     Ok(Checked { in_parts: in_parts.collect(), queried, rules: names })
 }
 
-fn unsupported(line: u32, construct: impl Into<String>, why: &str) -> PolicyError {
+pub(crate) fn unsupported(line: u32, construct: impl Into<String>, why: &str) -> PolicyError {
     PolicyError::Unsupported { line, construct: construct.into(), why: why.to_owned() }
 }
 
@@ -112,30 +109,6 @@ fn needed_rule(kind: PolicyKind, names: &BTreeSet<String>) -> Result<(), PolicyE
     }
 }
 
-/// The first part of the head of a rule, by which all its definitions belong together.
-fn head(rule: &Rule) -> Result<(String, u32), PolicyError> {
-    let (refr, span) = (head_reference(rule), rule.span());
-    let mut path = full_path(refr);
-    path.truncate(1);
-    match path.pop().flatten() {
-        Some(name) => Ok((name, span.line)),
-        None => Err(unsupported(span.line, "this rule head", "a rule begins with its name")),
-    }
-}
-
-fn head_reference(rule: &Rule) -> &Expr {
-    match rule {
-        Rule::Default { refr, .. } => refr,
-        Rule::Spec { head, .. } => match head {
-            RuleHead::Compr { refr, .. } | RuleHead::Set { refr, .. } | RuleHead::Func { refr, .. } => refr,
-        },
-    }
-}
-
-pub(crate) fn head_name(rule: &Rule) -> Option<String> {
-    head(rule).ok().map(|(name, _)| name)
-}
-
 fn rule_names(module: &Module) -> Result<BTreeSet<String>, PolicyError> {
     if module.policy.len() > MAX_RULES {
         return Err(PolicyError::TooLarge {
@@ -159,83 +132,22 @@ fn rule_names(module: &Module) -> Result<BTreeSet<String>, PolicyError> {
     Ok(names)
 }
 
-/// The parts of a reference; `None` for a part that is not a plain name.
-fn full_path(expr: &Expr) -> Vec<Option<String>> {
-    let mut parts = Vec::new();
-    let mut at = expr;
-    loop {
-        match at {
-            Expr::Var { span, .. } => {
-                parts.push(Some(span.text().to_string()));
-                break;
-            }
-            Expr::RefDot { refr, field, .. } => {
-                parts.push(Some(field.0.text().to_string()));
-                at = refr;
-            }
-            Expr::RefBrack { refr, index, .. } => {
-                parts.push(match index.as_ref() {
-                    Expr::String { value, .. } | Expr::RawString { value, .. } => {
-                        value.as_string().ok().map(|s| s.to_string())
-                    }
-                    _ => None,
-                });
-                at = refr;
-            }
-            _ => {
-                parts.push(None);
-                break;
-            }
+fn arities(module: &Module) -> BTreeMap<String, usize> {
+    let mut arities = BTreeMap::new();
+    for rule in &module.policy {
+        if let Rule::Spec { head: RuleHead::Func { refr, args, .. }, .. } = rule.as_ref() {
+            arities.insert(call_name(refr), args.len());
         }
     }
-    parts.reverse();
-    parts
-}
-
-/// The parts of a reference that has only plain names.
-pub(crate) fn static_path(expr: &Expr) -> Option<Vec<String>> {
-    full_path(expr).into_iter().collect()
-}
-
-/// The name of the function that is called.
-pub(crate) fn call_name(fcn: &Expr) -> String {
-    let path = static_path(fcn).unwrap_or_default();
-    match path.as_slice() {
-        [data, policy, rest @ ..] if data == "data" && policy == "policy" => rest.join("."),
-        path => path.join("."),
-    }
-}
-
-/// What a reference that begins with `data` may mean of this policy.
-pub(crate) enum DataRef {
-    /// Nothing: other data.
-    Other,
-    /// One rule.
-    Rule(String),
-    /// Any rule.
-    Any,
-}
-
-pub(crate) fn data_ref(expr: &Expr) -> Option<DataRef> {
-    let path = full_path(expr);
-    let mut parts = path.into_iter();
-    if parts.next().flatten().as_deref() != Some("data") {
-        return None;
-    }
-    Some(match (parts.next(), parts.next()) {
-        (Some(Some(first)), second) if first == "policy" => match second {
-            Some(Some(name)) => DataRef::Rule(name),
-            _ => DataRef::Any,
-        },
-        (Some(Some(_)), _) => DataRef::Other,
-        _ => DataRef::Any,
-    })
+    arities
 }
 
 /// Walks through one rule: collects what it depends on and checks what it uses.
 struct Visitor<'a> {
     kind: PolicyKind,
     names: &'a BTreeSet<String>,
+    /// How many arguments each function has, by its whole name.
+    arities: &'a BTreeMap<String, usize>,
     node: Node,
 }
 
@@ -326,10 +238,10 @@ impl Visitor<'_> {
         match expr {
             Expr::Var { span, .. } => {
                 let name = span.text();
-                if &*name == "data" {
+                if name == "data" {
                     self.depends_on_any();
                 } else {
-                    self.depends_on(&name);
+                    self.depends_on(name);
                 }
             }
             Expr::Call { fcn, params, span, .. } => {
@@ -387,7 +299,13 @@ impl Visitor<'_> {
         let first = name.split('.').next().unwrap_or_default();
         if self.names.contains(first) {
             self.depends_on(first);
-            return Ok(());
+            // One argument more would be a variable that takes the result.
+            return match self.arities.get(&name) {
+                Some(arity) if *arity != args.len() => {
+                    Err(unsupported(line, format!("call of {name}"), &format!("it takes {arity} arguments")))
+                }
+                _ => Ok(()),
+            };
         }
         let forbidden = |why: &str| PolicyError::ForbiddenBuiltin {
             line,
@@ -404,6 +322,10 @@ impl Visitor<'_> {
         let Some(builtin) = builtins::find(&name) else {
             return Err(forbidden(builtins::why_not(&name)));
         };
+        let arity = regorus::unstable::BUILTINS.get(builtin.name).map(|(_, arity)| usize::from(*arity));
+        if arity != Some(args.len()) {
+            return Err(forbidden("it has another number of arguments"));
+        }
         builtins::check_literal(builtin, &args).map_err(forbidden)
     }
 
@@ -415,64 +337,5 @@ impl Visitor<'_> {
 
     fn depends_on_any(&mut self) {
         self.node.depends_on.extend(self.names.iter().cloned());
-    }
-}
-
-/// The parts of an expression that is no reference, call or comprehension.
-pub(crate) fn children(expr: &Expr) -> Vec<&Expr> {
-    match expr {
-        Expr::Array { items, .. } | Expr::Set { items, .. } => items.iter().map(AsRef::as_ref).collect(),
-        Expr::Object { fields, .. } => fields.iter().flat_map(|(_, k, v)| [k.as_ref(), v.as_ref()]).collect(),
-        Expr::UnaryExpr { expr, .. } => vec![expr],
-        Expr::BinExpr { lhs, rhs, .. }
-        | Expr::BoolExpr { lhs, rhs, .. }
-        | Expr::ArithExpr { lhs, rhs, .. }
-        | Expr::AssignExpr { lhs, rhs, .. } => vec![lhs, rhs],
-        Expr::Membership { key, value, collection, .. } => {
-            key.iter().chain([value, collection]).map(AsRef::as_ref).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// Refuses circles, and paths that go down too far.
-fn acyclic(graph: &BTreeMap<String, Node>) -> Result<(), PolicyError> {
-    let mut search = Search { graph, done: BTreeMap::new(), path: Vec::new() };
-    for name in graph.keys() {
-        search.stack_below(name)?;
-    }
-    Ok(())
-}
-
-struct Search<'a> {
-    graph: &'a BTreeMap<String, Node>,
-    /// The stack below each rule that was looked at in full.
-    done: BTreeMap<&'a str, u32>,
-    path: Vec<&'a str>,
-}
-
-impl<'a> Search<'a> {
-    fn stack_below(&mut self, name: &'a str) -> Result<u32, PolicyError> {
-        if let Some(stack) = self.done.get(name) {
-            return Ok(*stack);
-        }
-        if let Some(start) = self.path.iter().position(|p| *p == name) {
-            let circle = self.path.iter().skip(start).chain([&name]).map(|p| (*p).to_owned());
-            return Err(PolicyError::Recursive { path: circle.take(32).collect() });
-        }
-        let Some(node) = self.graph.get(name) else { return Ok(0) };
-        self.path.push(name);
-        let mut below = 0;
-        for next in &node.depends_on {
-            below = self.stack_below(next)?.max(below);
-        }
-        self.path.pop();
-        let stack = below.saturating_add(node.depth);
-        if stack > MAX_STACK {
-            let detail = format!("{} rules in a row go down deeper than {MAX_STACK} levels", count32(self.path.len()));
-            return Err(PolicyError::TooDeep { line: node.line, detail });
-        }
-        self.done.insert(name, stack);
-        Ok(stack)
     }
 }

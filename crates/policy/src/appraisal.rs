@@ -114,7 +114,12 @@ pub(crate) fn extensions(value: &Rego, max_output: usize) -> Result<Vec<Extensio
 
 /// Reads `findings`; undefined means none.
 pub(crate) fn findings(value: &Rego, max_output: usize) -> Result<Vec<PolicyFinding>, PolicyError> {
-    list(Entry::Findings, value, max_output, "a list of {code, claim, value, expected, found, detail, remedy}")
+    list(
+        Entry::Findings,
+        value,
+        max_output,
+        "a list of {code, claim, value, expected, found, detail, remedy}",
+    )
 }
 
 fn list<T: for<'de> Deserialize<'de>>(

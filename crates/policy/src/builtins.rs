@@ -2,7 +2,7 @@
 
 use regorus::unstable::Expr;
 
-use crate::growth::Size;
+use crate::size::Size;
 
 /// How the size of a function's result follows from its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,8 +131,16 @@ pub(crate) fn why_not(name: &str) -> &'static str {
         "rand.intn" | "uuid.rfc4122" => "the same input must give the same verdict",
         "time.now_ns" => "the verdict must follow from the input; reference values expire by themselves",
         "trace" | "print" => "a policy has no output but its result; use the rule findings",
-        "numbers.range" | "numbers.range_step" | "bits.lsh" | "net.cidr_expand" | "strings.replace_n"
-        | "regex.replace" | "walk" | "graph.reachable_paths" | "object.union_n" | "indexof_n"
+        "numbers.range"
+        | "numbers.range_step"
+        | "bits.lsh"
+        | "net.cidr_expand"
+        | "strings.replace_n"
+        | "regex.replace"
+        | "walk"
+        | "graph.reachable_paths"
+        | "object.union_n"
+        | "indexof_n"
         | "json.patch" => "a short call can give a result of any size",
         "query_reference_value" => "resource policies have no reference values",
         _ => "it is not among the functions that are known to be bounded",
@@ -181,7 +189,9 @@ pub(crate) fn result_size(cost: Cost, args: &[Size]) -> Size {
     match cost {
         Cost::Small => Size::constant(32),
         Cost::Sum(factor) => sum().times_constant(factor),
-        Cost::Product => args.iter().fold(Size::constant(1), |all, arg| all.times(&arg.plus(&Size::constant(1)))),
+        Cost::Product => {
+            args.iter().fold(Size::constant(1), |all, arg| all.times(&arg.plus(&Size::constant(1))))
+        }
     }
 }
 

@@ -7,36 +7,28 @@
 //! 255 registers. Policies with those run in the interpreter; [`lacking`] is the whole list. Which
 //! form a policy has is settled when it is compiled.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use assay_types::{AskedReferenceValue, Lookup, ReferenceValueSnapshot, UnixTime};
-use regorus::languages::rego::compiler::{Compiler, CompilerError};
+use regorus::languages::rego::compiler::{Compiler, SpannedCompilerError};
 use regorus::rvm::program::Program;
 use regorus::rvm::vm::{ExecutionMode, ExecutionState, RegoVM, SuspendReason, VmError};
-use regorus::utils::limits::{ExecutionTimerConfig, LimitError};
+use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, PolicyLengthConfig, Value as Rego};
 
 use crate::analysis::{Checked, QUERY};
-use crate::lexer::{SOURCE_NAME, position, syntax};
+use crate::interpreter::{self, Interpreter};
+use crate::lexer::{SOURCE_NAME, syntax};
 use crate::value::{Allowance, Unfit, only_string, to_rego};
 use crate::{Evaluating, Limits, PolicyError, PolicyKind};
 
 /// How many different reference values one evaluation may ask for.
-const MAX_ASKED: usize = 1024;
+pub(crate) const MAX_ASKED: usize = 1024;
 
 /// The clock is read once in so many instructions or steps.
 const CHECK_INTERVAL: u32 = 64;
-
-/// How often the interpreter starts again because it asked for values that it was not given before.
-const MAX_ROUNDS: usize = 16;
-
-/// The stack of the thread in which the interpreter runs: it follows rules by recursion, and how deep
-/// they go is bounded by [`crate::analysis`].
-const INTERPRETER_STACK: usize = 16 << 20;
 
 /// A rule that gives a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,14 +77,6 @@ enum Form {
     Interpreter(Box<Interpreter>),
 }
 
-struct Interpreter {
-    engine: Engine,
-    /// The entries whose rules are given in parts: they have no path of their own.
-    in_parts: Vec<Entry>,
-    /// The reference values that the policy names literally: all of them are at hand from the start.
-    queried: Vec<String>,
-}
-
 /// Compiles a text that passed the checks.
 pub(crate) fn compile(
     kind: PolicyKind,
@@ -107,16 +91,13 @@ pub(crate) fn compile(
     engine.set_strict_builtin_errors(false);
     engine.add_policy(SOURCE_NAME.to_owned(), text.to_owned()).map_err(|e| syntax(&e))?;
     if kind == PolicyKind::Attestation {
-        let answer = |arguments: Vec<Rego>| Ok(ANSWERS.with_borrow_mut(|a| a.answer(&arguments)));
-        engine.add_extension(QUERY.to_owned(), 1, Box::new(answer)).map_err(|e| syntax(&e))?;
+        interpreter::register_query(&mut engine)?;
     }
     let in_parts: Vec<Entry> =
         entries.iter().copied().filter(|entry| checked.in_parts.contains(entry.name())).collect();
-    let interpreter = |mut engine: Engine| {
-        // Any query makes the engine resolve names and check the module.
-        engine.eval_query("true".to_owned(), false).map_err(|e| syntax(&e))?;
-        let queried = checked.queried.iter().cloned().collect();
-        Ok(Form::Interpreter(Box::new(Interpreter { engine, in_parts: in_parts.clone(), queried })))
+    let interpreter = |engine: Engine| {
+        let interpreter = Interpreter::prepare(engine, in_parts.clone(), checked, limits.max_time)?;
+        Ok::<_, PolicyError>(Form::Interpreter(Box::new(interpreter)))
     };
     let form = match entries.first() {
         Some(first) if in_parts.is_empty() => {
@@ -128,7 +109,7 @@ pub(crate) fn compile(
             };
             match Compiler::compile_from_policy_with_host_await(&policy, &paths, awaited) {
                 Ok(program) => Form::Machine(program),
-                Err(error) if lacking(&error.error) => interpreter(engine)?,
+                Err(error) if lacking(&error) => interpreter(engine)?,
                 Err(error) => return Err(syntax(&error)),
             }
         }
@@ -138,16 +119,18 @@ pub(crate) fn compile(
     Ok(Compiled { entries, form, limits: *limits })
 }
 
-/// What the virtual machine does not compile although it is good Rego.
-fn lacking(error: &CompilerError) -> bool {
-    matches!(
-        error,
-        CompilerError::PartialObjectConstantKeyUnsupported
-            | CompilerError::PartialObjectNestedKeyUnsupported
-            | CompilerError::RegisterOverflow { .. }
-            | CompilerError::UnsupportedChainedExpression
-            | CompilerError::InvalidUnaryMinus
-    )
+/// Whether the virtual machine does not compile this although it is good Rego. The engine wraps some
+/// of these errors in others as text, so the text decides.
+fn lacking(error: &SpannedCompilerError) -> bool {
+    let text = error.to_string();
+    [
+        "not yet supported by the RVM compiler",
+        "within the 255-register window",
+        "Unsupported expression type in chained reference",
+        "unary - can only be used with numeric literals",
+    ]
+    .iter()
+    .any(|lack| text.contains(lack))
 }
 
 /// One evaluation's view of the reference values, and its record of what was asked.
@@ -162,11 +145,22 @@ impl<'a> Host<'a> {
         Host { values, asked: Vec::new(), allowance: Allowance::new(limits.max_input) }
     }
 
+    /// What was asked so far, with the values in the engine's form.
+    pub(crate) fn known(&self) -> impl Iterator<Item = (&str, &Rego)> {
+        self.asked.iter().map(|(asked, value)| (asked.id.as_str(), value))
+    }
+
+    /// Forgets what is not in `used`, and takes over its order.
+    pub(crate) fn keep(&mut self, used: &[String]) {
+        self.asked.retain(|(asked, _)| used.contains(&asked.id));
+        self.asked.sort_by_key(|(asked, _)| used.iter().position(|id| *id == asked.id));
+    }
+
     pub(crate) fn asked(self) -> Vec<AskedReferenceValue> {
         self.asked.into_iter().map(|(asked, _)| asked).collect()
     }
 
-    fn answer(&mut self, id: &str, entry: Entry) -> Result<Rego, PolicyError> {
+    pub(crate) fn answer(&mut self, id: &str, entry: Entry) -> Result<Rego, PolicyError> {
         if let Some((_, value)) = self.asked.iter().find(|(asked, _)| asked.id == id) {
             return Ok(value.clone());
         }
@@ -219,7 +213,7 @@ impl Compiled {
     ) -> Result<Vec<Rego>, PolicyError> {
         match &self.form {
             Form::Machine(program) => self.run(program, entries, input, data, host),
-            Form::Interpreter(interpreter) => self.interpret(interpreter, entries, input, data, host),
+            Form::Interpreter(interpreter) => interpreter.evaluate(entries, input, data, host),
         }
     }
 
@@ -241,7 +235,9 @@ impl Compiled {
         machine.load_program(Arc::clone(program));
         machine.set_input(input);
         let data = data.unwrap_or_else(Rego::new_object);
-        machine.set_data(data).map_err(|e| PolicyError::Input { what: "data".to_owned(), why: e.to_string() })?;
+        machine
+            .set_data(data)
+            .map_err(|e| PolicyError::Input { what: "data".to_owned(), why: e.to_string() })?;
         let mut results = Vec::with_capacity(entries.len());
         for &entry in entries {
             let mut result = machine.execute_entry_point_by_name(entry.path());
@@ -274,7 +270,9 @@ impl Compiled {
         let limit = match error {
             VmError::InstructionLimitExceeded { limit, .. } => format!("{limit} instructions"),
             VmError::TimeLimitExceeded { limit, .. } => format!("{} ms", limit.as_millis()),
-            VmError::RegexSizeLimitExceeded { limit, .. } => format!("{limit} bytes for a regular expression"),
+            VmError::RegexSizeLimitExceeded { limit, .. } => {
+                format!("{limit} bytes for a regular expression")
+            }
             // Other errors may carry values of any size in their text.
             other => {
                 let message = error_name(other);
@@ -283,101 +281,13 @@ impl Compiled {
         };
         PolicyError::Limit { evaluating: entry.evaluating(), limit }
     }
-
-    fn interpret(
-        &self,
-        interpreter: &Interpreter,
-        entries: &[Entry],
-        input: Rego,
-        data: Option<Rego>,
-        host: &mut Host<'_>,
-    ) -> Result<Vec<Rego>, PolicyError> {
-        let work = || {
-            let mut engine = interpreter.engine.clone();
-            engine.set_input(input);
-            if let Some(data) = data {
-                engine
-                    .add_data(data)
-                    .map_err(|e| PolicyError::Input { what: "data".to_owned(), why: e.to_string() })?;
-            }
-            let start = Instant::now();
-            let mut used = Vec::new();
-            let mut results = Vec::with_capacity(entries.len());
-            for &entry in entries {
-                for id in &interpreter.queried {
-                    host.answer(id, entry)?;
-                }
-                let in_parts = interpreter.in_parts.contains(&entry);
-                results.push(self.rounds(&mut engine, (entry, in_parts), start, host, &mut used)?);
-            }
-            // What was at hand but not asked for, or asked for only because an earlier answer was
-            // still lacking, does not count.
-            host.asked.retain(|(asked, _)| used.contains(&asked.id));
-            host.asked.sort_by_key(|(asked, _)| used.iter().position(|id| *id == asked.id));
-            Ok(results)
-        };
-        on_large_stack(INTERPRETER_STACK, work)
-    }
-
-    /// Evaluates until no value is asked for that was not answered before. The extension of the
-    /// interpreter cannot borrow the snapshot, so it answers from a table and notes what it lacks.
-    fn rounds(
-        &self,
-        engine: &mut Engine,
-        (entry, in_parts): (Entry, bool),
-        start: Instant,
-        host: &mut Host<'_>,
-        used: &mut Vec<String>,
-    ) -> Result<Rego, PolicyError> {
-        for _ in 0..MAX_ROUNDS {
-            let left = self.limits.max_time.checked_sub(start.elapsed()).unwrap_or(Duration::ZERO);
-            engine.set_execution_timer_config(timer(left));
-            let known = host.asked.iter().map(|(asked, value)| (asked.id.clone(), value.clone())).collect();
-            ANSWERS.set(Answers { known, ..Answers::default() });
-            let result = if in_parts {
-                engine.eval_query(entry.path().to_owned(), false).map(|mut found| {
-                    let expression = found.result.pop().and_then(|mut r| r.expressions.pop());
-                    expression.map_or(Rego::Undefined, |e| e.value)
-                })
-            } else {
-                engine.eval_rule(entry.path().to_owned())
-            };
-            let answers = ANSWERS.take();
-            if answers.misused {
-                return Err(not_a_name(entry));
-            }
-            if answers.lacking.is_empty() {
-                used.extend(answers.used);
-                return result.map_err(|error| match error.downcast_ref::<LimitError>() {
-                    Some(_) => self.out_of_time(entry),
-                    None => PolicyError::Evaluation {
-                        evaluating: entry.evaluating(),
-                        message: position(&error.to_string()).2,
-                    },
-                });
-            }
-            if start.elapsed() > self.limits.max_time {
-                return Err(self.out_of_time(entry));
-            }
-            for id in answers.lacking {
-                host.answer(&id, entry)?;
-            }
-        }
-        let limit = format!("{MAX_ROUNDS} reference values whose names depend on others");
-        Err(PolicyError::Limit { evaluating: entry.evaluating(), limit })
-    }
-
-    fn out_of_time(&self, entry: Entry) -> PolicyError {
-        let limit = format!("{} ms", self.limits.max_time.as_millis());
-        PolicyError::Limit { evaluating: entry.evaluating(), limit }
-    }
 }
 
-fn timer(limit: Duration) -> ExecutionTimerConfig {
+pub(crate) fn timer(limit: Duration) -> ExecutionTimerConfig {
     ExecutionTimerConfig { limit, check_interval: NonZeroU32::new(CHECK_INTERVAL).unwrap_or(NonZeroU32::MIN) }
 }
 
-fn not_a_name(entry: Entry) -> PolicyError {
+pub(crate) fn not_a_name(entry: Entry) -> PolicyError {
     let message = format!("{QUERY} takes the name of a reference value, a string");
     PolicyError::Evaluation { evaluating: entry.evaluating(), message }
 }
@@ -392,40 +302,6 @@ fn error_name(error: &VmError) -> String {
     }
 }
 
-#[derive(Default)]
-struct Answers {
-    known: BTreeMap<String, Rego>,
-    /// What was asked and known, once each.
-    used: Vec<String>,
-    /// What was asked and not known.
-    lacking: Vec<String>,
-    misused: bool,
-}
-
-impl Answers {
-    fn answer(&mut self, arguments: &[Rego]) -> Rego {
-        let [Rego::String(id)] = arguments else {
-            self.misused = true;
-            return Rego::Null;
-        };
-        if let Some(value) = self.known.get(id.as_ref()) {
-            if !self.used.iter().any(|u| u.as_str() == id.as_ref()) {
-                self.used.push(id.to_string());
-            }
-            return value.clone();
-        }
-        if self.lacking.len() <= MAX_ASKED && !self.lacking.iter().any(|l| l.as_str() == id.as_ref()) {
-            self.lacking.push(id.to_string());
-        }
-        Rego::Null
-    }
-}
-
-thread_local! {
-    /// The answers for the evaluation under way in this thread.
-    static ANSWERS: RefCell<Answers> = RefCell::new(Answers::default());
-}
-
 /// Runs `work` in a thread with a stack of that many bytes. A panic of the engine comes back as an
 /// error.
 pub(crate) fn on_large_stack<T: Send>(
@@ -437,7 +313,8 @@ pub(crate) fn on_large_stack<T: Send>(
         message: message.to_owned(),
     };
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("policy".to_owned()).stack_size(bytes).spawn_scoped(scope, work);
+        let thread =
+            std::thread::Builder::new().name("policy".to_owned()).stack_size(bytes).spawn_scoped(scope, work);
         match thread {
             Ok(thread) => thread.join().unwrap_or_else(|_| Err(failed("the engine panicked"))),
             Err(error) => Err(failed(&format!("no thread could be started: {error}"))),

@@ -13,7 +13,7 @@
 //! - a comprehension, or a rule that makes a set or an object: the number of its iterations times its
 //!   term. The number of iterations over a collection is at most its size. When the term takes
 //!   elements of that collection, all of them together are at most the collection, so such an element
-//!   counts as 1 there. That needs a size for each level of nested comprehensions, see [`Size`];
+//!   counts as 1 there. That needs a size for each level of nested comprehensions, see [`crate::size`];
 //! - a function: its parameters have the size of the largest argument of all its calls.
 //!
 //! Where a name could be several things, the largest counts. Because no rule depends on itself
@@ -23,136 +23,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{Expr, Literal, Module, Query, Rule, RuleAssign, RuleHead};
 
-use crate::analysis::{DataRef, QUERY, call_name, children, data_ref, head_name, static_path};
+use crate::analysis::QUERY;
 use crate::builtins::{Cost, find, result_size};
 use crate::lexer::count64;
+use crate::references::{DataRef, call_name, children, data_ref, head_name, static_path};
+use crate::size::{LEVELS, Size};
 use crate::{Limits, PolicyError};
 
-/// How many levels of comprehensions are told apart: more than brackets can be nested.
-const LEVELS: usize = 12;
-
-/// The highest power of *N* that is told apart from infinity.
-const DEGREES: usize = 3;
-
 /// How many expressions are looked at, with repetitions, before the policy counts as too intricate.
-const MAX_VISITS: u64 = 4_000_000;
-
-/// `c[0] + c[1]·N + c[2]·N²`; `u64::MAX` is infinity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Poly([u64; DEGREES]);
-
-impl Poly {
-    fn constant(c: u64) -> Self {
-        Poly([c, 0, 0])
-    }
-
-    fn zip(self, other: Poly, f: impl Fn(u64, u64) -> u64) -> Poly {
-        let mut out = self.0;
-        for (a, b) in out.iter_mut().zip(other.0) {
-            *a = f(*a, b);
-        }
-        Poly(out)
-    }
-
-    fn times(self, other: Poly) -> Poly {
-        let mut out = [0_u64; DEGREES];
-        for (i, a) in self.0.into_iter().enumerate() {
-            for (j, b) in other.0.into_iter().enumerate() {
-                let product = a.saturating_mul(b);
-                match out.get_mut(i.saturating_add(j)) {
-                    Some(slot) => *slot = slot.saturating_add(product),
-                    None if product > 0 => return Poly([u64::MAX; DEGREES]),
-                    None => {}
-                }
-            }
-        }
-        Poly(out)
-    }
-
-    /// Whether the value stays within bounds: `max` units of the policy's own making, and so many
-    /// times what comes from outside, or its square. The largest real case is a table in the policy
-    /// against a list in the input.
-    fn within(self, max: u64) -> bool {
-        let [own, linear, square] = self.0;
-        own <= max && linear <= 8192 && square <= 64
-    }
-}
-
-/// The size of a value at each level of comprehensions: at level *k*, elements of collections that
-/// are iterated over by comprehensions of level *k* or deeper count as 1. The last level has all
-/// elements in full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Size([Poly; LEVELS]);
-
-impl Size {
-    pub(crate) fn constant(c: u64) -> Self {
-        Size([Poly::constant(c); LEVELS])
-    }
-
-    /// Something from outside.
-    fn outside() -> Self {
-        Size([Poly([0, 1, 0]); LEVELS])
-    }
-
-    fn zip(&self, other: &Size, f: impl Fn(Poly, Poly) -> Poly) -> Size {
-        let mut out = self.0;
-        for (a, b) in out.iter_mut().zip(other.0) {
-            *a = f(*a, b);
-        }
-        Size(out)
-    }
-
-    pub(crate) fn plus(&self, other: &Size) -> Size {
-        self.zip(other, |a, b| a.zip(b, u64::saturating_add))
-    }
-
-    fn max(&self, other: &Size) -> Size {
-        self.zip(other, |a, b| a.zip(b, u64::max))
-    }
-
-    pub(crate) fn times_constant(&self, c: u64) -> Size {
-        self.zip(self, |a, _| a.times(Poly::constant(c)))
-    }
-
-    /// A product. The elements of one collection may not count as 1 on both sides: the sum of their
-    /// squares is not bounded by the collection. So where both depend on elements, both are in full.
-    pub(crate) fn times(&self, other: &Size) -> Size {
-        let (full_a, full_b) = (self.full(), other.full());
-        self.zip(other, |a, b| if a == full_a || b == full_b { a.times(b) } else { full_a.times(full_b) })
-    }
-
-    fn full(&self) -> Poly {
-        self.0.last().copied().unwrap_or(Poly([u64::MAX; DEGREES]))
-    }
-
-    fn in_full(&self) -> Size {
-        Size([self.full(); LEVELS])
-    }
-
-    /// An element of a collection of this size, iterated over at `level`.
-    fn element(&self, level: usize) -> Size {
-        let mut out = self.0;
-        for (k, poly) in out.iter_mut().enumerate() {
-            if k <= level {
-                *poly = Poly::constant(1);
-            } else {
-                *poly = self.full();
-            }
-        }
-        Size(out)
-    }
-
-    /// What a comprehension of `level` with this many `iterations` makes of terms of this size.
-    fn repeated(&self, iterations: &Size, level: usize) -> Size {
-        let mut out = self.0;
-        let at = |size: &Size, k: usize| size.0.get(k).copied().unwrap_or(size.full());
-        for (k, poly) in out.iter_mut().enumerate() {
-            let k = k.min(level);
-            *poly = Poly::constant(1).zip(at(iterations, k).times(at(self, k)), u64::saturating_add);
-        }
-        Size(out)
-    }
-}
+const MAX_VISITS: u64 = 1_000_000;
 
 /// Bounds every expression of the module.
 pub(crate) fn check(module: &Module, names: &BTreeSet<String>, limits: &Limits) -> Result<(), PolicyError> {
@@ -169,6 +48,7 @@ pub(crate) fn check(module: &Module, names: &BTreeSet<String>, limits: &Limits) 
         params: BTreeMap::new(),
         visits: 0,
         scopes: Vec::new(),
+        changed: false,
     };
     loop {
         let before = (bounds.rules.clone(), bounds.params.clone());
@@ -177,7 +57,8 @@ pub(crate) fn check(module: &Module, names: &BTreeSet<String>, limits: &Limits) 
             let Some(name) = head_name(rule) else { continue };
             let (size, collects) = bounds.rule(&name, rule)?;
             // Definitions of a set or an object add up; of a single value, the largest counts.
-            let sum = sums.get(&name).map_or(size, |sum| if collects { sum.plus(&size) } else { sum.max(&size) });
+            let sum =
+                sums.get(&name).map_or(size, |sum| if collects { sum.plus(&size) } else { sum.max(&size) });
             bounds.within(&sum, rule.span().line)?;
             sums.insert(name, sum);
         }
@@ -209,11 +90,13 @@ struct Bounds<'a> {
     params: BTreeMap<(String, usize), Size>,
     visits: u64,
     scopes: Vec<Scope>,
+    /// Whether a variable became larger in this round.
+    changed: bool,
 }
 
 impl Bounds<'_> {
     fn within(&self, size: &Size, line: u32) -> Result<(), PolicyError> {
-        if size.full().within(self.max) {
+        if size.is_within(self.max) {
             return Ok(());
         }
         let detail = "what is built here can grow too large for its input (it doubles from rule to rule, \
@@ -277,21 +160,20 @@ impl Bounds<'_> {
     /// All statements, until the sizes of the variables no longer change: statements may stand in any
     /// order.
     fn query(&mut self, query: &Query) -> Result<(), PolicyError> {
+        // What comprehensions and rules inside change belongs to their own variables.
+        let outer = self.changed;
         for _ in 0..=query.stmts.len() {
-            let before = self.variables();
+            self.changed = false;
             for stmt in &query.stmts {
                 self.statement(&stmt.literal)?;
             }
-            if before == self.variables() {
+            if !self.changed {
+                self.changed = outer;
                 return Ok(());
             }
         }
         let detail = "variables that depend on each other";
         Err(PolicyError::Growth { line: query.span.line, detail: detail.to_owned() })
-    }
-
-    fn variables(&self) -> Option<BTreeMap<String, Size>> {
-        self.scopes.last().map(|s| s.variables.clone())
     }
 
     fn statement(&mut self, literal: &Literal) -> Result<(), PolicyError> {
@@ -339,7 +221,7 @@ impl Bounds<'_> {
             let so_far = scope.iterations.unwrap_or(Size::constant(1));
             // One more, so that an empty product never hides the other loops.
             let count = collection.plus(&Size::constant(1));
-            scope.iterations = Some(so_far.zip(&count, Poly::times));
+            scope.iterations = Some(so_far.repetitions(&count));
         }
         element
     }
@@ -350,8 +232,12 @@ impl Bounds<'_> {
             Expr::Var { span, .. } => {
                 let name = span.text().to_string();
                 if let Some(scope) = self.scopes.last_mut() {
-                    let known = scope.variables.get(&name).copied().unwrap_or(*size);
-                    scope.variables.insert(name, known.max(size));
+                    let known = scope.variables.get(&name).copied();
+                    let larger = known.map_or(*size, |known| known.max(size));
+                    if known != Some(larger) {
+                        self.changed = true;
+                        scope.variables.insert(name, larger);
+                    }
                 }
             }
             Expr::Object { fields, .. } => {
@@ -370,7 +256,8 @@ impl Bounds<'_> {
 
     fn known(&self, name: &str) -> Option<Size> {
         let local = self.scopes.iter().rev().find_map(|s| s.variables.get(name)).copied();
-        let rule = self.names.contains(name).then(|| self.rules.get(name).copied().unwrap_or(Size::constant(1)));
+        let rule =
+            self.names.contains(name).then(|| self.rules.get(name).copied().unwrap_or(Size::constant(1)));
         let outside = (name == "input" || name == "data" || self.imports.contains(name)).then(Size::outside);
         [local, rule, outside].into_iter().flatten().reduce(|a, b| a.max(&b))
     }
@@ -392,9 +279,13 @@ impl Bounds<'_> {
             }
             Expr::Bool { .. } | Expr::Null { .. } => Size::constant(1),
             // A variable that nothing has bound so far is bound in a later round, or by a loop.
-            Expr::Var { span, .. } => self.known(&span.text()).unwrap_or(Size::constant(1)),
-            Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } | Expr::ArithExpr { .. }
-            | Expr::BinExpr { .. } | Expr::UnaryExpr { .. } => self.sum(expr)?,
+            Expr::Var { span, .. } => self.known(span.text()).unwrap_or(Size::constant(1)),
+            Expr::Array { .. }
+            | Expr::Set { .. }
+            | Expr::Object { .. }
+            | Expr::ArithExpr { .. }
+            | Expr::BinExpr { .. }
+            | Expr::UnaryExpr { .. } => self.sum(expr)?,
             Expr::BoolExpr { .. } | Expr::Membership { .. } => {
                 self.sum(expr)?;
                 Size::constant(1)
@@ -423,7 +314,9 @@ impl Bounds<'_> {
                 self.comprehension(&[term], query)?
             }
             Expr::ObjectCompr { key, value, query, .. } => self.comprehension(&[key, value], query)?,
-            Expr::Call { fcn, params, .. } => self.call(fcn, &params.iter().map(AsRef::as_ref).collect::<Vec<_>>())?,
+            Expr::Call { fcn, params, .. } => {
+                self.call(fcn, &params.iter().map(AsRef::as_ref).collect::<Vec<_>>())?
+            }
         };
         self.within(&size, line)?;
         Ok(size)
@@ -450,7 +343,8 @@ impl Bounds<'_> {
         let Expr::Var { span, .. } = index else {
             // Patterns such as base[[x, y]] run over a set: their variables are elements.
             if matches!(index, Expr::Array { .. } | Expr::Object { .. }) {
-                let element = self.iterate(format!("pattern {}:{}", span_of(index).0, span_of(index).1), &base);
+                let element =
+                    self.iterate(format!("pattern {}:{}", span_of(index).0, span_of(index).1), &base);
                 self.bind(index, &element);
                 return Ok(element);
             }
@@ -464,7 +358,7 @@ impl Bounds<'_> {
         }
         let id = if name == "_" { format!("_ {}:{}", span.line, span.col) } else { name };
         let element = self.iterate(id, &base);
-        if &*span.text() != "_" {
+        if span.text() != "_" {
             self.bind(index, &element);
         }
         Ok(element)
@@ -499,7 +393,7 @@ impl Bounds<'_> {
             sizes.push(self.expr(param)?);
         }
         let first = name.split('.').next().unwrap_or_default();
-        let result = if self.names.contains(first) {
+        Ok(if self.names.contains(first) {
             for (index, size) in sizes.iter().enumerate() {
                 let slot = self.params.entry((first.to_owned(), index)).or_insert(Size::constant(1));
                 *slot = slot.max(&size.in_full());
@@ -509,21 +403,7 @@ impl Bounds<'_> {
             Size::outside()
         } else {
             result_size(find(&name).map_or(Cost::Product, |b| b.cost), &sizes)
-        };
-        // A variable as last argument may take the result.
-        if let Some(last) = params.last() {
-            if matches!(last, Expr::Var { span, .. } if self.known(&span.text()).is_none()) {
-                self.bind(last, &result);
-            }
-        }
-        Ok(result)
-    }
-}
-
-impl Size {
-    /// What leaves a rule has no elements of its loops any more.
-    fn in_full_unless_collected(self, collected: bool) -> Size {
-        if collected { Size([self.0.first().copied().unwrap_or(self.full()); LEVELS]) } else { self.in_full() }
+        })
     }
 }
 

@@ -76,7 +76,7 @@ pub(crate) fn guard(text: &str, limits: &Limits) -> Result<(), PolicyError> {
                 chain = if before == Before::Operand { 0 } else { chain };
                 before = Before::Operand;
             }
-            TokenKind::Symbol => match &*span.text() {
+            TokenKind::Symbol => match span.text() {
                 ")" | "]" | "}" => {
                     chain = outer.pop().unwrap_or(0);
                     before = Before::Operand;
@@ -117,7 +117,11 @@ fn size(text: &str, limits: &Limits) -> Result<(), PolicyError> {
     // The engine takes it for the end of the text and would not see the rest.
     if let Some(at) = text.find('\0') {
         let line = text.get(..at).map_or(0, |head| head.matches('\n').count()).saturating_add(1);
-        return Err(PolicyError::Syntax { line: count32(line), column: 0, message: "a NUL character".to_owned() });
+        return Err(PolicyError::Syntax {
+            line: count32(line),
+            column: 0,
+            message: "a NUL character".to_owned(),
+        });
     }
     Ok(())
 }
@@ -218,6 +222,9 @@ mod tests {
         assert!(matches!(check(&long), Err(PolicyError::TooLarge { .. })));
         assert!(matches!(check("package policy\n\n\0x := 1"), Err(PolicyError::Syntax { line: 3, .. })));
         assert!(matches!(check("package policy\nx := \"a"), Err(PolicyError::Syntax { line: 2, .. })));
-        assert!(matches!(check("package policy\nx := 1e999999999"), Err(PolicyError::Syntax { line: 2, .. })));
+        assert!(matches!(
+            check("package policy\nx := 1e999999999"),
+            Err(PolicyError::Syntax { line: 2, .. })
+        ));
     }
 }

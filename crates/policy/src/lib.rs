@@ -14,7 +14,7 @@
 //! The Rego engine, regorus, does not hold its limits against a hostile policy: recursion overflows
 //! its stack, nested brackets make its parser exponential, and no limit is looked at inside a
 //! built-in function. Therefore everything that cannot be bounded while it runs is refused before it
-//! runs: `docs` of [`Admission`] list the checks.
+//! runs: [`Admission`] lists the checks.
 //!
 //! # Compatibility
 //!
@@ -25,13 +25,17 @@ mod admission;
 mod analysis;
 mod appraisal;
 mod builtins;
+mod dependencies;
 mod engine;
 mod error;
 mod growth;
+mod interpreter;
 mod lexer;
 mod limits;
 mod policy;
+mod references;
 mod samples;
+mod size;
 mod trial;
 mod value;
 

@@ -43,7 +43,7 @@ impl Limits {
         max_bytes: 64 << 10,
         max_line: 1024,
         max_nesting: 8,
-        max_nesting_work: 1 << 20,
+        max_nesting_work: 1 << 19,
         max_instructions: 100_000,
         max_time: Duration::from_millis(50),
         max_input: 1 << 20,

@@ -62,7 +62,12 @@ fn attestation() -> Vec<Sample> {
         }
     }
     for (name, input) in [("an empty input", json!({})), ("an input that is null", Value::Null)] {
-        samples.push(Sample { name: name.to_owned(), input, data: Value::Null, values: SampleValues::Missing });
+        samples.push(Sample {
+            name: name.to_owned(),
+            input,
+            data: Value::Null,
+            values: SampleValues::Missing,
+        });
     }
     samples
 }
@@ -132,8 +137,10 @@ fn claims(tee: Tee, debug: bool) -> Value {
             "debug": debug, "platform_version": { "major": 1, "minor": 4 }, "report_data": "",
         }),
         Tee::Snp => snp(),
-        Tee::AzSnpVtpm => json!({ "measurement": hex(0, 48), "reported_tcb_bootloader": 3, "policy_debug_allowed": debug,
-                                  "tpm": { "pcr11": hex(5, 32), "pcr04": hex(6, 32) }, "platform_smt_enabled": true }),
+        Tee::AzSnpVtpm => {
+            json!({ "measurement": hex(0, 48), "reported_tcb_bootloader": 3, "policy_debug_allowed": debug,
+                                  "tpm": { "pcr11": hex(5, 32), "pcr04": hex(6, 32) }, "platform_smt_enabled": true })
+        }
         Tee::Tdx => tdx(),
         Tee::AzTdxVtpm => {
             let mut claims = tdx();
@@ -142,12 +149,18 @@ fn claims(tee: Tee, debug: bool) -> Value {
             }
             claims
         }
-        Tee::Sgx => json!({ "header": { "version": "0300" }, "body": { "mr_enclave": hex(0, 32), "mr_signer": hex(1, 32),
-                            "attributes.flags": if debug { "0700000000000000" } else { "0500000000000000" }, "isv_svn": "0000" } }),
+        Tee::Sgx => {
+            json!({ "header": { "version": "0300" }, "body": { "mr_enclave": hex(0, 32), "mr_signer": hex(1, 32),
+                            "attributes.flags": if debug { "0700000000000000" } else { "0500000000000000" }, "isv_svn": "0000" } })
+        }
         Tee::Cca => json!({ "platform": { "cca-platform-lifecycle": if debug { 0x3000 } else { 0x3003 } },
                             "realm": { "cca-realm-initial-measurement": hex(0, 32) } }),
-        Tee::Csv => json!({ "measure": hex(0, 32), "policy": { "nodbg": if debug { 0 } else { 1 } }, "serial_number": "x" }),
-        Tee::Se => json!({ "version": 256, "tag": hex(0, 16), "image_phkh": hex(1, 32), "attestation_phkh": hex(1, 32) }),
+        Tee::Csv => {
+            json!({ "measure": hex(0, 32), "policy": { "nodbg": if debug { 0 } else { 1 } }, "serial_number": "x" })
+        }
+        Tee::Se => {
+            json!({ "version": 256, "tag": hex(0, 16), "image_phkh": hex(1, 32), "attestation_phkh": hex(1, 32) })
+        }
         Tee::Tpm => json!({ "tpm": { "pcr11": hex(5, 32) }, "ak_public": hex(6, 32), "quote": {} }),
         Tee::Nvidia | Tee::NvidiaDpu | Tee::HygonDcu => json!({
             "x-nvidia-gpu-driver-version": "570.0", "x-nvidia-gpu-vbios-version": "96.00", "dbgstat": if debug { "enabled" } else { "disabled" },

@@ -3,6 +3,8 @@
 //! Going through JSON text would cost more than the evaluation itself, and on the way back it would
 //! let a value that shares its parts unfold without limit.
 
+use std::collections::BTreeMap;
+
 use regorus::Value as Rego;
 use regorus::value::{Array, Object};
 use serde_json::{Map, Number, Value};
@@ -82,12 +84,15 @@ fn inward(value: &Value, allowance: &mut Allowance, depth: u32) -> Result<Rego, 
         }
         Value::Object(fields) => {
             allowance.take(0)?;
-            let mut object = Object::new();
+            let mut pairs = Vec::with_capacity(fields.len());
             for (key, item) in fields {
                 allowance.take(key.len())?;
-                object.insert(Rego::from(key.as_str()), inward(item, allowance, below)?);
+                pairs.push((Rego::from(key.as_str()), inward(item, allowance, below)?));
             }
-            return Ok(object.into_value());
+            // Collecting builds the tree from keys that are in order already, with one comparison
+            // each; inserting them one by one takes half the time of an appraisal.
+            let object: BTreeMap<Rego, Rego> = pairs.into_iter().collect();
+            return Ok(Object::from(object).into_value());
         }
     })
     .and_then(|scalar| allowance.take(0).map(|()| scalar))
@@ -107,11 +112,19 @@ fn outward(value: &Rego, allowance: &mut Allowance, depth: u32) -> Result<Value,
         }
         Rego::Array(items) => {
             allowance.take(0)?;
-            items.iter().map(|item| outward(item, allowance, below)).collect::<Result<Vec<_>, _>>().map(Value::Array)
+            items
+                .iter()
+                .map(|item| outward(item, allowance, below))
+                .collect::<Result<Vec<_>, _>>()
+                .map(Value::Array)
         }
         Rego::Set(items) => {
             allowance.take(0)?;
-            items.iter().map(|item| outward(item, allowance, below)).collect::<Result<Vec<_>, _>>().map(Value::Array)
+            items
+                .iter()
+                .map(|item| outward(item, allowance, below))
+                .collect::<Result<Vec<_>, _>>()
+                .map(Value::Array)
         }
         Rego::Object(fields) => {
             allowance.take(0)?;

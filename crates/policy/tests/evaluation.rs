@@ -1,6 +1,15 @@
 //! What admitted policies give, and what becomes of wrong results.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions, clippy::panic, clippy::print_stdout, clippy::print_stderr, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs
+)]
 
 mod support;
 
@@ -119,9 +128,15 @@ fn an_unknown_trust_claim_is_an_error() {
 
 #[test]
 fn a_value_that_is_no_whole_number_of_one_byte_is_an_error_and_never_wraps() {
-    for value in ["128", "258", "-129", "1.5", "\"2\"", "true", "null", "[2]", "18446744073709551618", "1e300"] {
-        let error = appraise(&format!("trust_claims := {{\"executables\": {value}}}"), &json!({})).unwrap_err();
-        assert!(matches!(&error, PolicyError::ValueOutOfRange { claim, .. } if claim == "executables"), "{error}");
+    for value in
+        ["128", "258", "-129", "1.5", "\"2\"", "true", "null", "[2]", "18446744073709551618", "1e300"]
+    {
+        let error =
+            appraise(&format!("trust_claims := {{\"executables\": {value}}}"), &json!({})).unwrap_err();
+        assert!(
+            matches!(&error, PolicyError::ValueOutOfRange { claim, .. } if claim == "executables"),
+            "{error}"
+        );
         assert_eq!(error.code(), "POL-011");
     }
     for (value, number) in [("127", 127), ("-128", -128), ("0", 0)] {
@@ -132,7 +147,12 @@ fn a_value_that_is_no_whole_number_of_one_byte_is_an_error_and_never_wraps() {
 
 #[test]
 fn claims_that_are_no_object_or_undefined_are_an_error() {
-    for rule in ["trust_claims := 2", "trust_claims := [2]", "trust_claims := null", "trust_claims := {2} if { input.no }"] {
+    for rule in [
+        "trust_claims := 2",
+        "trust_claims := [2]",
+        "trust_claims := null",
+        "trust_claims := {2} if { input.no }",
+    ] {
         assert!(matches!(appraise(rule, &json!({})), Err(PolicyError::WrongShape { .. })), "{rule}");
     }
 }
@@ -145,7 +165,8 @@ fn the_same_claim_under_both_spellings_is_an_error() {
 
 #[test]
 fn a_rule_in_conflict_with_itself_gives_no_verdict() {
-    let rules = "hardware := 2 if input.a\nhardware := 97 if input.b\ntrust_claims := {\"hardware\": hardware}";
+    let rules =
+        "hardware := 2 if input.a\nhardware := 97 if input.b\ntrust_claims := {\"hardware\": hardware}";
     assert!(appraise(rules, &json!({"a": 1, "b": 1})).is_err());
     assert_eq!(appraise(rules, &json!({"a": 1})).unwrap().hardware, 2);
 }
@@ -233,7 +254,10 @@ fn data_and_input_that_cannot_be_are_errors() {
 #[test]
 fn a_policy_of_the_other_kind_is_refused() {
     let resource = resource("allow := true");
-    assert!(matches!(resource.appraise(&json!({}), &Table::default(), NOW), Err(PolicyError::WrongKind { .. })));
+    assert!(matches!(
+        resource.appraise(&json!({}), &Table::default(), NOW),
+        Err(PolicyError::WrongKind { .. })
+    ));
     let attestation = attestation("trust_claims := {}");
     assert!(matches!(attestation.allow(&json!({}), &json!({})), Err(PolicyError::WrongKind { .. })));
 }
@@ -273,6 +297,38 @@ fn a_result_that_is_too_large_is_refused() {
         "trust_claims := {}\nextensions := [{\"name\": \"n\", \"key\": 1, \"value\": input.big}]\nfindings := input.big",
     );
     let input = json!({"big": ["x".repeat(70_000)]});
-    assert!(matches!(policy.appraise(&input, &Table::default(), NOW), Err(PolicyError::OutputTooLarge { .. })));
-    assert!(matches!(policy.explain(&input, &Table::default(), NOW), Err(PolicyError::OutputTooLarge { .. })));
+    assert!(matches!(
+        policy.appraise(&input, &Table::default(), NOW),
+        Err(PolicyError::OutputTooLarge { .. })
+    ));
+    assert!(matches!(
+        policy.explain(&input, &Table::default(), NOW),
+        Err(PolicyError::OutputTooLarge { .. })
+    ));
+}
+
+#[test]
+fn an_unbound_or_oddly_typed_input_is_never_a_panic() {
+    let policy = attestation(
+        r#"
+        default hardware := 97
+        hardware := input.a.b if { input.a.c in query_reference_value("one") }
+        hardware := 2 if { input.x >= query_reference_value("one"); count(input.list) > 1 }
+        executables := max([n | some n in input.list]) + input.n % 7
+        trust_claims := {"hardware": hardware, "executables": executables}
+        extensions := [{"name": k, "key": 1, "value": sprintf("%v %v", [k, v])} | some k, v in input.object]
+        findings contains {"code": concat("-", split(input.text, ".")), "found": json.unmarshal(input.text)}"#,
+    );
+    for input in [
+        json!({}),
+        json!([]),
+        json!("x"),
+        json!({"a": 1, "list": 1, "n": 0.5, "object": [], "text": {}}),
+        json!({"a": {"b": 300, "c": 1}, "list": [1, "x", null, {}], "n": u64::MAX, "object": {"k": [1]}, "text": "1.2"}),
+        json!({"list": [1e308, -1e308], "n": -7, "text": "[[[["}),
+    ] {
+        let values = Table::of(json!({"one": [1, null, "x"]}));
+        let _ = policy.appraise(&input, &values, NOW);
+        let _ = policy.explain(&input, &values, NOW);
+    }
 }

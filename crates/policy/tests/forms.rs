@@ -1,6 +1,15 @@
 //! The two forms of a compiled policy, virtual machine and interpreter, give the same results.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions, clippy::panic, clippy::print_stdout, clippy::print_stderr, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs
+)]
 
 mod support;
 
@@ -16,8 +25,8 @@ fn forms() -> [Policy; 2] {
         "parts[\"x\"] := 1 if { input.never }\n\nunused := parts\n\ntrust_claims := {k: v | some k, v in claims; not unused.x}\n\nclaims := {\n",
     );
     assert!(through_an_object != TRUSTEE_LIKE);
-    let forms =
-        [TRUSTEE_LIKE, &through_an_object].map(|text| Policy::bundled(PolicyKind::Attestation, text).unwrap());
+    let forms = [TRUSTEE_LIKE, &through_an_object]
+        .map(|text| Policy::bundled(PolicyKind::Attestation, text).unwrap());
     assert!(format!("{:?}", forms[0]).contains("machine: true"));
     assert!(format!("{:?}", forms[1]).contains("machine: false"));
     forms
@@ -31,7 +40,10 @@ fn both(input: &Value, values: &Table) -> PolicyAppraisal {
     one.asked.sort_by(|a, b| a.id.cmp(&b.id));
     two.asked.sort_by(|a, b| a.id.cmp(&b.id));
     assert_eq!(one, two);
-    assert_eq!(machine.explain(input, values, NOW).unwrap(), interpreter.explain(input, values, NOW).unwrap());
+    assert_eq!(
+        machine.explain(input, values, NOW).unwrap(),
+        interpreter.explain(input, values, NOW).unwrap()
+    );
     one
 }
 
@@ -74,6 +86,18 @@ fn rules_that_fill_an_object_run_in_the_interpreter() {
     let conflict = "package policy\ntrust_claims[\"hardware\"] := 2 if { input.a }\ntrust_claims[\"hardware\"] := 97 if { input.b }";
     let policy = Policy::bundled(PolicyKind::Attestation, conflict).unwrap();
     assert!(policy.appraise(&json!({"a": 1, "b": 1}), &values, NOW).is_err());
+}
+
+#[test]
+fn bodies_with_too_many_registers_run_in_the_interpreter() {
+    let lists: String = (0..40)
+        .map(|n| format!("\tx{n} := [y | some y in input.l{n}; count([z | some z in y; z > {n}]) > 0]\n"))
+        .collect();
+    let text = format!("package policy\ntrust_claims := {{\"hardware\": 2}} if {{\n{lists}}}\n");
+    let policy = Policy::bundled(PolicyKind::Attestation, &text).unwrap();
+    assert!(format!("{policy:?}").contains("machine: false"));
+    let input: Value = (0..40).map(|n| (format!("l{n}"), json!([[n + 1]]))).collect();
+    assert_eq!(policy.appraise(&input, &Table::default(), NOW).unwrap().trust_vector.hardware, 2);
 }
 
 #[test]

@@ -33,30 +33,24 @@ async fn run() {
     let store = Store::open(StoreOptions { database, key_encryption_key }).await.unwrap();
     println!("opened a new store in {:.1} ms, {}", started.elapsed().as_secs_f64() * 1e3, memory());
 
-    let path: ResourcePath = "default/key/1".parse().unwrap();
-    store.put_resource(&path, &SecretBytes::new(vec![7; 32]), NOW).await.unwrap();
+    store.put_resource(&resource(), &SecretBytes::new(vec![7; 32]), NOW).await.unwrap();
 
     let mut next = 0;
     for callers in [1, 8, 64] {
         let each = 20_000 / callers;
         let first = next;
         next += callers * each;
-        measure("record_attestation", callers, each, |caller, i| {
-            let store = store.clone();
-            async move { store.record_attestation(session(first + caller * each + i)).await.unwrap() }
+        measure(&store, "record_attestation", callers, each, move |store, caller, i| async move {
+            store.record_attestation(session(first + caller * each + i)).await.unwrap();
         })
         .await;
-        measure("session", callers, each, |caller, i| {
-            let store = store.clone();
-            async move {
-                let hash = session(first + caller * each + i).session_hash;
-                assert!(store.session(&hash).await.unwrap().is_some());
-            }
+        measure(&store, "session", callers, each, move |store, caller, i| async move {
+            let hash = session(first + caller * each + i).session_hash;
+            assert!(store.session(&hash).await.unwrap().is_some());
         })
         .await;
-        measure("get_resource", callers, each, |_, _| {
-            let (store, path) = (store.clone(), path.clone());
-            async move { assert!(store.get_resource(&path).await.unwrap().is_some()) }
+        measure(&store, "get_resource", callers, each, |store, _, _| async move {
+            assert!(store.get_resource(&resource()).await.unwrap().is_some());
         })
         .await;
     }
@@ -71,18 +65,18 @@ async fn run() {
     );
 }
 
-async fn measure<F, W>(name: &str, callers: usize, each: usize, work: F)
+async fn measure<F, W>(store: &Store, name: &str, callers: usize, each: usize, work: F)
 where
-    F: Fn(usize, usize) -> W + Clone + Send + Sync + 'static,
+    F: Fn(Store, usize, usize) -> W + Copy + Send + Sync + 'static,
     W: Future<Output = ()> + Send,
 {
     let (started, before) = (Instant::now(), cpu_micros());
     let tasks: Vec<_> = (0..callers)
         .map(|caller| {
-            let work = work.clone();
+            let store = store.clone();
             tokio::spawn(async move {
                 for i in 0..each {
-                    work(caller, i).await;
+                    work(store.clone(), caller, i).await;
                 }
             })
         })
@@ -96,6 +90,10 @@ where
         (cpu_micros() - before) / calls,
         started.elapsed().as_secs_f64() * 1e6 / calls
     );
+}
+
+fn resource() -> ResourcePath {
+    "default/key/1".parse().unwrap()
 }
 
 /// A session of the usual size: a token of 3 KiB, a verdict of 4 KiB.

@@ -226,7 +226,7 @@ impl Database {
                     Durability::PowerLoss => {
                         options.synchronous(SqliteSynchronous::Full).pragma("secure_delete", "ON")
                     }
-                    Durability::ProcessDeath => options.synchronous(SqliteSynchronous::Normal),
+                    Durability::ProcessDeath => options.synchronous(SqliteSynchronous::Normal).pragma("cache_size", "-16384").pragma("wal_autocheckpoint","4000"),
                 };
                 // After a burst the log gives its space back.
                 options = options.pragma("journal_size_limit", "16777216");

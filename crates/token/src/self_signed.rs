@@ -55,8 +55,8 @@ struct Signed {
 
 /// A certificate for the key `pkcs8`, signed by itself, in DER.
 ///
-/// It is an end entity's (`CA:FALSE`) and has no `keyUsage`: OpenSSL takes a self-signed
-/// certificate for its own trust anchor only if it does not forbid the key to sign certificates.
+/// It is an end entity's (`CA:FALSE`): the key signs tokens and never a certificate for another.
+/// OpenSSL, alone with it in its store, accepts it (`openssl_accepts_a_self_signed_certificate_…`).
 pub(crate) fn self_signed(
     algorithm: SigningAlgorithm,
     pkcs8: &[u8],

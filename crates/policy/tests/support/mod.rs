@@ -78,5 +78,7 @@ pub fn sample_input(debug: bool) -> Value {
 }
 
 pub fn sample_values() -> Table {
-    Table::of(json!({ "launch_digest": ["abcde"], "svn": [1, 2], "major_version": 1, "minimum_minor_version": 4 }))
+    Table::of(
+        json!({ "launch_digest": ["abcde"], "svn": [1, 2], "major_version": 1, "minimum_minor_version": 4 }),
+    )
 }

@@ -118,7 +118,12 @@ impl Chain {
                 SigningKey::Signed(kind) => kind.as_str(),
                 SigningKey::None | SigningKey::Reserved(_) => "VCEK or VLEK",
             };
-            chain.fail(&checks::CHAIN_COMPLETE, wanted, "none", format!("no {wanted} certificate is at hand"));
+            chain.fail(
+                &checks::CHAIN_COMPLETE,
+                wanted,
+                "none",
+                format!("no {wanted} certificate is at hand"),
+            );
             return chain;
         };
         let issuer_name = key.certificate.issuer.common_name().unwrap_or_default();
@@ -131,7 +136,8 @@ impl Chain {
         };
         let Some(issuer) = choose_issuer(anchors, presented, product, kind, key) else {
             let wanted = product.authority_name(kind);
-            let detail = format!("the {} certificate did not come along and is not bundled", kind.authority());
+            let detail =
+                format!("the {} certificate did not come along and is not bundled", kind.authority());
             chain.fail(&checks::CHAIN_COMPLETE, wanted, "none", detail);
             return chain;
         };
@@ -168,7 +174,13 @@ impl Chain {
         }
     }
 
-    fn used(&mut self, name: String, fingerprint: &assay_types::Digest, origin: &CollateralOrigin, v: Validity) {
+    fn used(
+        &mut self,
+        name: String,
+        fingerprint: &assay_types::Digest,
+        origin: &CollateralOrigin,
+        v: Validity,
+    ) {
         let (digest, origin) = (fingerprint.clone(), origin.clone());
         self.collateral.push(CollateralUse { name, digest, origin, validity: v });
     }
@@ -232,11 +244,7 @@ impl Chain {
             }
             (Issuer::Presented(presented), root) => {
                 let certificate = &presented.certificate;
-                self.add_certificate(
-                    format!("{authority} {authority_name}"),
-                    certificate,
-                    &presented.origin,
-                );
+                self.add_certificate(format!("{authority} {authority_name}"), certificate, &presented.origin);
                 let by = root.as_ref().map(|root| &root.key);
                 self.signature(&checks::AUTHORITY_SIGNATURE, authority, certificate, by);
             }
@@ -314,8 +322,7 @@ impl Chain {
             (Issuer::Bundled(root, _), _) => Some(*root),
             (Issuer::Presented(_), Some((root, _))) => Some(root),
             (Issuer::Presented(presented), None) => {
-                let signer =
-                    |root: &&Root| presented.certificate.signed.is_signed_by(&root.authority.key);
+                let signer = |root: &&Root| presented.certificate.signed.is_signed_by(&root.authority.key);
                 match anchors.of(product).count() {
                     0 | 1 => anchors.of(product).next(),
                     _ => anchors.of(product).find(signer).or_else(|| anchors.of(product).next()),
@@ -446,7 +453,10 @@ impl Chain {
                 self.fail(&checks::CRL_PRESENT, root.name.to_string(), "none", detail);
             }
             (0, CrlPolicy::IfPresent) => {
-                self.not_checked(&checks::CRL_PRESENT, "none came along, and the settings do not require one");
+                self.not_checked(
+                    &checks::CRL_PRESENT,
+                    "none came along, and the settings do not require one",
+                );
             }
             (count, _) => self.pass(&checks::CRL_PRESENT, count.to_string()),
         }
@@ -459,7 +469,12 @@ impl Chain {
         let mut unsigned = Vec::new();
         let mut revoked = Vec::new();
         let signers = [
-            (&of_root, &root.key, root.crl_sign, vec![("root", &root.serial), ("authority", authority_serial)]),
+            (
+                &of_root,
+                &root.key,
+                root.crl_sign,
+                vec![("root", &root.serial), ("authority", authority_serial)],
+            ),
             (&of_authority, issuer.key(), authority_crl_sign, vec![("key", &key.certificate.serial)]),
         ];
         for (lists, signer, may_sign, serials) in signers {
@@ -536,8 +551,10 @@ fn choose_issuer<'a>(
     key: &PresentedCertificate,
 ) -> Option<Issuer<'a>> {
     let name = product.authority_name(kind);
-    let mut named =
-        presented.with_role(Role::Authority).filter(|c| c.certificate.subject.common_name() == Some(name)).peekable();
+    let mut named = presented
+        .with_role(Role::Authority)
+        .filter(|c| c.certificate.subject.common_name() == Some(name))
+        .peekable();
     if let Some(first) = named.next() {
         // One is checked later anyway; only a choice among several needs the signature now.
         let signer = match named.peek() {

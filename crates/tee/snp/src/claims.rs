@@ -79,10 +79,7 @@ pub(crate) fn claims(report: &Report, product: Option<Product>, key: &SigningKey
     t.bytes("author_key_digest", &report.author_key_digest);
     t.bytes("report_id", &report.report_id);
     t.bytes("report_id_ma", &report.report_id_ma);
-    t.firmware(
-        ["current_version_major", "current_version_minor", "current_version_build"],
-        report.current,
-    );
+    t.firmware(["current_version_major", "current_version_minor", "current_version_build"], report.current);
     t.firmware(
         ["committed_version_major", "committed_version_minor", "committed_version_build"],
         report.committed,

@@ -1,7 +1,7 @@
 //! AMD's extensions of VCEK and VLEK certificates (57230, sections 3.1 and 3.2).
 
-use der::asn1::{Ia5StringRef, ObjectIdentifier, OctetStringRef};
 use der::Decode;
+use der::asn1::{Ia5StringRef, ObjectIdentifier, OctetStringRef};
 use x509_cert::ext::Extension;
 
 use crate::product::{KeyKind, Product};

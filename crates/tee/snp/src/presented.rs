@@ -93,7 +93,12 @@ pub(crate) fn digest(evidence: &SnpEvidence, collateral: &CollateralSet) -> [u8;
         // The origin is part of the result, so it is part of the key.
         let origin = format!("{:?}", item.origin);
         part(6, origin.as_bytes());
-        part(if item.kind == CollateralKind::Crl { 7 } else { 8 }, &item.bytes);
+        let tag = match item.kind {
+            CollateralKind::Crl => 7,
+            CollateralKind::Certificates => 8,
+            _ => 9,
+        };
+        part(tag, &item.bytes);
     }
     let mut out = [0; 32];
     for (to, from) in out.iter_mut().zip(context.finish().as_ref()) {
@@ -121,7 +126,14 @@ impl Presented {
             let what = format!("entry {index} of the certificate table ({:?})", entry.cert_type);
             let label = (entry.cert_type != CertType::Crl).then_some(entry.cert_type);
             let wanted = if label.is_some() { CollateralKind::Certificates } else { CollateralKind::Crl };
-            presented.add(&what, &entry.data, wanted, label, &CollateralOrigin::Evidence, MAX_CERTIFICATE_LEN);
+            presented.add(
+                &what,
+                &entry.data,
+                wanted,
+                label,
+                &CollateralOrigin::Evidence,
+                MAX_CERTIFICATE_LEN,
+            );
         }
         if collateral.items.len() > MAX_COLLATERAL_ITEMS {
             let found = collateral.items.len();
@@ -188,7 +200,8 @@ impl Presented {
         label: Option<CertType>,
         origin: &CollateralOrigin,
     ) -> Result<(), NotDer> {
-        let certificate = Certificate::from_der(der).map_err(|e| NotDer(format!("not a certificate: {e}")))?;
+        let certificate =
+            Certificate::from_der(der).map_err(|e| NotDer(format!("not a certificate: {e}")))?;
         let by_name = certificate.subject.common_name().and_then(Role::of_name);
         let by_label = label.and_then(Role::of_label);
         let role = match (by_name, by_label) {

@@ -193,7 +193,8 @@ mod tests {
     fn siena_and_bergamo_are_genoa_to_the_last_model() {
         assert_eq!(Product::from_cpuid(0x19, 0xa0), Some(Product::Genoa));
         assert_eq!(Product::from_cpuid(0x19, 0xaf), Some(Product::Genoa));
-        for (family, model) in [(0x19, 0x20), (0x19, 0x9f), (0x19, 0xb0), (0x1a, 0x12), (0x17, 0x31), (0, 0)] {
+        for (family, model) in [(0x19, 0x20), (0x19, 0x9f), (0x19, 0xb0), (0x1a, 0x12), (0x17, 0x31), (0, 0)]
+        {
             assert_eq!(Product::from_cpuid(family, model), None, "{family:x} {model:x}");
         }
     }

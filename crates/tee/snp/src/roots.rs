@@ -77,10 +77,7 @@ impl Facts {
             name: Name::amd(self.common_name),
             key,
             serial: minimal(&self.serial.to_be_bytes()),
-            validity: Validity {
-                not_before: UnixTime(self.not_before),
-                not_after: UnixTime(self.not_after),
-            },
+            validity: Validity { not_before: UnixTime(self.not_before), not_after: UnixTime(self.not_after) },
             fingerprint,
             crl_sign,
         }))

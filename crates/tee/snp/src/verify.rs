@@ -65,8 +65,11 @@ impl VmplPolicy {
 
 impl std::fmt::Display for VmplPolicy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let allowed: Vec<String> =
-            (0..).zip(self.0).filter(|(_, allowed)| *allowed).map(|(level, _): (u32, _)| level.to_string()).collect();
+        let allowed: Vec<String> = (0..)
+            .zip(self.0)
+            .filter(|(_, allowed)| *allowed)
+            .map(|(level, _): (u32, _)| level.to_string())
+            .collect();
         f.write_str(&allowed.join(" or "))
     }
 }
@@ -271,7 +274,12 @@ impl Parsed {
     fn check_key(&self, checks: &mut Checks, key: &SigningKeyCertificate) {
         let report = &self.evidence.report;
         let (expected, found) = (SigningKey::Signed(key.kind), report.signing_key());
-        checks.equal(&checks::SIGNING_KEY, &*expected.to_string(), &*found.to_string(), "expected is the certificate's");
+        checks.equal(
+            &checks::SIGNING_KEY,
+            &*expected.to_string(),
+            &*found.to_string(),
+            "expected is the certificate's",
+        );
 
         let Some(extensions) = &key.extensions else {
             return;

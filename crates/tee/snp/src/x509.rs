@@ -206,9 +206,8 @@ impl Signed {
     /// `tbs` is at position `inner` (counted from zero, the version left out).
     fn read(der: &[u8]) -> Result<(Self, &[u8]), NotDer> {
         let mut reader = SliceReader::new(der)?;
-        let (tbs, algorithm, signature) = reader.sequence(|r| {
-            Ok::<_, der::Error>((r.tlv_bytes()?, r.tlv_bytes()?, BitStringRef::decode(r)?))
-        })?;
+        let (tbs, algorithm, signature) = reader
+            .sequence(|r| Ok::<_, der::Error>((r.tlv_bytes()?, r.tlv_bytes()?, BitStringRef::decode(r)?)))?;
         reader.finish()?;
         let signature = signature.as_bytes().ok_or_else(|| not("the signature has unused bits"))?.to_vec();
         Ok((

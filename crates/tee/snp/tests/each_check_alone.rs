@@ -70,7 +70,10 @@ fn cases(silicon: &SnpSilicon) -> Vec<Case> {
     cases.push(Case::guest("SNP-007", milan(silicon).certificates(Certificates::None)));
     cases.push(Case::guest("SNP-008", milan(silicon).report(|r| r.key_info = 1 << 2)));
     cases.push(Case {
-        settings: SnpSettings { anchors: emulated_anchors(Seed::PUBLISHED[1].clone()), ..emulated_settings() },
+        settings: SnpSettings {
+            anchors: emulated_anchors(Seed::PUBLISHED[1].clone()),
+            ..emulated_settings()
+        },
         ..Case::guest("SNP-009", milan(silicon).certificates(Certificates::Full))
     });
     cases.push(Case::guest("SNP-010", milan(silicon).authority(|c| c.broken_signature = true)));
@@ -82,14 +85,12 @@ fn cases(silicon: &SnpSilicon) -> Vec<Case> {
     ));
     // Only the outer algorithm identifier is changed, which is not signed: a salt of 32.
     let mut other_salt = good.clone();
-    let ask = other_salt.cert_chain.as_mut().unwrap().iter_mut().find(|e| e.cert_type == CertType::Ask).unwrap();
+    let ask =
+        other_salt.cert_chain.as_mut().unwrap().iter_mut().find(|e| e.cert_type == CertType::Ask).unwrap();
     let salt = ask.data.windows(5).rposition(|w| w == [0xa2, 3, 2, 1, 0x30]).unwrap();
     ask.data[salt + 4] = 0x20;
     cases.push(Case::new("SNP-014", other_salt.to_raw()));
-    cases.push(Case {
-        now: ENDORSEMENT_VALIDITY.not_after.plus(1),
-        ..Case::new("SNP-015", good.to_raw())
-    });
+    cases.push(Case { now: ENDORSEMENT_VALIDITY.not_after.plus(1), ..Case::new("SNP-015", good.to_raw()) });
 
     // Revocation.
     cases.push(Case {
@@ -110,7 +111,8 @@ fn cases(silicon: &SnpSilicon) -> Vec<Case> {
     let turin = bound(silicon.guest(Product::Turin));
     cases.push(Case::guest("SNP-026", turin.vek(|c| c.set_number(oid::FMC, 99))));
     cases.push(Case::guest("SNP-027", milan(silicon).vek(|c| c.set_number(oid::RESERVED[0], 1))));
-    cases.push(Case::guest("SNP-028", milan(silicon).vek(|c| c.set_extension(oid::HARDWARE_ID, vec![1; 64]))));
+    cases
+        .push(Case::guest("SNP-028", milan(silicon).vek(|c| c.set_extension(oid::HARDWARE_ID, vec![1; 64]))));
 
     // What the report says.
     let mut unsigned = good.clone();

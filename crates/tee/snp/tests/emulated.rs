@@ -22,9 +22,7 @@ use assay_types::{
     VerifyError,
 };
 use base64::Engine as _;
-use support::{
-    amd, certificates, emulated, emulated_settings, entry, failed, now, outcome, vectors, verify,
-};
+use support::{amd, certificates, emulated, emulated_settings, entry, failed, now, outcome, vectors, verify};
 
 fn silicon() -> SnpSilicon {
     SnpSilicon::new(Seed::DEVELOPMENT)
@@ -162,7 +160,10 @@ fn anchors_of_another_shape_are_refused() {
         (serde_json::json!({"arks": [{"product": "Genoa", "certificate": milan}]}), "not of ARK-Genoa"),
         (serde_json::json!({"arks": [{"product": "Milan", "certificate": "!"}]}), "not base64"),
         (serde_json::json!({"arks": [{"product": "Milan", "certificate": ""}]}), "not a certificate"),
-        (serde_json::json!({"arks": [{"product": "Milan", "certificate": "A".repeat(1 << 20)}]}), "more than"),
+        (
+            serde_json::json!({"arks": [{"product": "Milan", "certificate": "A".repeat(1 << 20)}]}),
+            "more than",
+        ),
         (serde_json::json!({"arks": [{"product": "Milan", "certificate": ask}]}), "not of ARK-Milan"),
     ] {
         let error = SnpAnchors::emulated_only(&entry).unwrap_err().to_string();
@@ -284,7 +285,10 @@ fn bad_certificates_are_named_precisely() {
     for (bytes, what) in [
         (with(vec![entry(CertType::Vcek, &ten_megabytes[..16385])]), "more than 16384 bytes"),
         (with(vec![entry(CertType::Other(CertType::Ask.guid()), b"x"); 17]), "more than 16 certificates"),
-        (SnpEvidence::new(good.report.clone(), Some(vec![entry(CertType::Vcek, &ten_megabytes)])).to_raw(), "more than 16384"),
+        (
+            SnpEvidence::new(good.report.clone(), Some(vec![entry(CertType::Vcek, &ten_megabytes)])).to_raw(),
+            "more than 16384",
+        ),
     ] {
         let Err(VerifyError::Malformed(findings)) = check(&bytes) else { panic!("{what}") };
         assert_eq!(findings[0].code, "SNP-001");
@@ -326,10 +330,8 @@ fn lists_of_others_are_left_alone_and_older_lists_still_revoke() {
     let old = silicon.guest(Product::Milan).revoke_authority().crl(|c| c.next_update = Some(now().plus(-1)));
     let old = old.build().unwrap();
     let new = silicon.guest(Product::Milan).crl(|c| c.this_update = now().plus(-2)).build().unwrap();
-    let lists = certificates(&[
-        old.certificate(CertType::Crl).unwrap(),
-        new.certificate(CertType::Crl).unwrap(),
-    ]);
+    let lists =
+        certificates(&[old.certificate(CertType::Crl).unwrap(), new.certificate(CertType::Crl).unwrap()]);
     assert_eq!(failed(&verify(&verifier, &good, &lists, &Binding::default(), now())), ["SNP-019"]);
 
     let of_ask = silicon.guest(Product::Milan).crl(|c| {
@@ -360,10 +362,17 @@ fn a_remembered_chain_does_not_outlive_its_dates_nor_hide_other_faults() {
 
 #[test]
 fn privilege_levels_are_a_setting() {
-    for (allowed, level, accepted) in
-        [(vec![0], 0, true), (vec![0], 1, false), (vec![1, 2], 2, true), (vec![1], 0, false), (vec![], 0, false), (vec![0, 1, 2, 3, 4], 4, false), (vec![0], u32::MAX, false)]
-    {
-        let verifier = SnpVerifier::new(SnpSettings { vmpl: VmplPolicy::only(&allowed), ..emulated_settings() });
+    for (allowed, level, accepted) in [
+        (vec![0], 0, true),
+        (vec![0], 1, false),
+        (vec![1, 2], 2, true),
+        (vec![1], 0, false),
+        (vec![], 0, false),
+        (vec![0, 1, 2, 3, 4], 4, false),
+        (vec![0], u32::MAX, false),
+    ] {
+        let verifier =
+            SnpVerifier::new(SnpSettings { vmpl: VmplPolicy::only(&allowed), ..emulated_settings() });
         let evidence = silicon().guest(Product::Milan).report(|r| r.vmpl = level).build().unwrap().to_raw();
         let result = verify(&verifier, &evidence, &none(), &Binding::default(), now());
         assert_eq!(result.is_ok(), accepted, "{allowed:?} {level}");
@@ -375,7 +384,8 @@ fn init_data_of_any_algorithm_is_compared_by_what_fits() {
     for algorithm in HashAlgorithm::ALL {
         let digest = algorithm.digest(b"init data");
         let guest = silicon().guest(Product::Milan);
-        let evidence = guest.report(|r| r.host_data.copy_from_slice(&digest.as_bytes()[..32])).build().unwrap();
+        let evidence =
+            guest.report(|r| r.host_data.copy_from_slice(&digest.as_bytes()[..32])).build().unwrap();
         let with = |init_data| Binding { report_data: None, init_data: Some(init_data) };
         let accepted = verify(&emulated(), &evidence.to_raw(), &none(), &with(digest), now()).unwrap();
         let finding = accepted.findings().iter().find(|f| f.code == "SNP-032").unwrap();

@@ -74,7 +74,10 @@ const VECTORS: [Vector; 5] = [
 ];
 
 fn load(folder: &Path, vector: &Vector) -> (Vec<u8>, Vec<u8>) {
-    (std::fs::read(folder.join(vector.report)).unwrap(), std::fs::read(folder.join(vector.certificate)).unwrap())
+    (
+        std::fs::read(folder.join(vector.report)).unwrap(),
+        std::fs::read(folder.join(vector.certificate)).unwrap(),
+    )
 }
 
 fn none() -> CollateralSet {
@@ -88,7 +91,8 @@ fn every_real_report_verifies_raw_and_in_json_with_and_without_its_authorities()
         let (report, certificate) = load(&folder, vector);
         let now = at(vector.now);
         let verifier = amd();
-        let chain = std::fs::read(folder.join(format!("{}_ask_ark_asvk.pem", vector.product.to_lowercase()))).unwrap();
+        let chain = std::fs::read(folder.join(format!("{}_ask_ark_asvk.pem", vector.product.to_lowercase())))
+            .unwrap();
 
         let parsed = SnpEvidence::from_raw(&report).unwrap();
         assert_eq!(parsed.report.version, vector.version);
@@ -163,17 +167,22 @@ fn a_certificate_of_another_tcb_version_or_chip_is_named_in_every_part_that_diff
 fn of_several_certificates_the_fitting_one_is_chosen() {
     let Some(folder) = vectors() else { return };
     let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
-    let others =
-        [read("test-vcek-invalid-legacy.der"), read("milan_oc_release_evidence.vcek.der"), read("test-vcek.der")];
+    let others = [
+        read("test-vcek-invalid-legacy.der"),
+        read("milan_oc_release_evidence.vcek.der"),
+        read("test-vcek.der"),
+    ];
     let given = certificates(&others.each_ref().map(|c| c.as_slice()));
-    verify(&amd(), &read("test-report.bin"), &given, &Binding::default(), at("2026-06-01T00:00:00Z")).unwrap();
+    verify(&amd(), &read("test-report.bin"), &given, &Binding::default(), at("2026-06-01T00:00:00Z"))
+        .unwrap();
 }
 
 #[test]
 fn several_faults_are_all_reported() {
     let Some(folder) = vectors() else { return };
     let (report, certificate) = load(&folder, &VECTORS[4]);
-    let binding = Binding { report_data: Some(vec![1; 48]), init_data: Some(assay_types::Digest::sha384(b"x")) };
+    let binding =
+        Binding { report_data: Some(vec![1; 48]), init_data: Some(assay_types::Digest::sha384(b"x")) };
     let verifier = assay_tee_snp::SnpVerifier::new(assay_tee_snp::SnpSettings::production());
     let mut broken = report;
     broken[0x90] ^= 1;
@@ -198,7 +207,8 @@ fn any_flipped_byte_of_the_report_is_refused_with_a_code() {
         let result = verify(&verifier, &broken, &given, &Binding::default(), now);
         let codes = failed(&result);
         assert!(!codes.is_empty(), "byte {offset:#x}");
-        let reserved = matches!(offset, 0x4c..0x50 | 0x18b..0x1a0 | 0x208..0x2a0 | 0x2d0..0x2e8 | 0x318..0x4a0);
+        let reserved =
+            matches!(offset, 0x4c..0x50 | 0x18b..0x1a0 | 0x208..0x2a0 | 0x2d0..0x2e8 | 0x318..0x4a0);
         if reserved {
             assert!(codes.contains(&"SNP-004".to_owned()), "byte {offset:#x}: {codes:?}");
         } else if (0x50..0x140).contains(&offset) {
@@ -214,9 +224,12 @@ fn any_flipped_byte_of_a_certificate_is_refused_with_a_code() {
     let (report, vcek) = load(&folder, &VECTORS[3]);
     let now = at(VECTORS[3].now);
     let mut all: Vec<(CertType, Vec<u8>)> = vec![(CertType::Vcek, vcek)];
-    for (cert_type, block) in [CertType::Ask, CertType::Ark].into_iter().zip(pem.split("-----END CERTIFICATE-----")) {
+    for (cert_type, block) in
+        [CertType::Ask, CertType::Ark].into_iter().zip(pem.split("-----END CERTIFICATE-----"))
+    {
         use base64::Engine as _;
-        let body: String = block.split("-----BEGIN CERTIFICATE-----").nth(1).unwrap().split_whitespace().collect();
+        let body: String =
+            block.split("-----BEGIN CERTIFICATE-----").nth(1).unwrap().split_whitespace().collect();
         all.push((cert_type, base64::engine::general_purpose::STANDARD.decode(body).unwrap()));
     }
     let report = SnpEvidence::from_raw(&report).unwrap().report;
@@ -237,7 +250,10 @@ fn the_collateral_a_bare_report_needs_is_named_as_trustee_names_it() {
     let Some(folder) = vectors() else { return };
     let needed = |vector: &Vector| {
         let (report, _) = load(&folder, vector);
-        amd().parse(&assay_types::RawEvidence::new(assay_types::Tee::Snp, report)).unwrap().collateral_needed(at(vector.now))
+        amd()
+            .parse(&assay_types::RawEvidence::new(assay_types::Tee::Snp, report))
+            .unwrap()
+            .collateral_needed(at(vector.now))
     };
     let turin = needed(&VECTORS[3]);
     assert_eq!(turin.len(), 1);

@@ -1,0 +1,58 @@
+# Everything a fresh machine needs: cargo (rustup reads the toolchain), a C compiler, python3.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+ASSAY := target/debug/assay
+CARGO := cargo --locked
+
+.PHONY: help build fetch demo test system-test check fmt-check clippy doc licenses fuzz-list bench fuzz openapi docs
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## A guest gets its secret, two others are refused and told why
+	@scripts/build.sh
+	@$(ASSAY) demo
+
+test: ## Every test: libraries, documentation, the real binary; one summary at the end
+	@scripts/test.sh
+
+system-test: ## Only the tests of the real binary
+	@scripts/system-test.sh
+
+check: fmt-check licenses fuzz-list clippy doc ## Format, licences, lints, documentation; quickest first
+
+build: ## The binary, target/debug/assay
+	@scripts/build.sh
+
+fetch: # All sources of the lock file, so that everything after works offline.
+	@$(CARGO) fetch --offline --quiet 2>/dev/null || $(CARGO) fetch
+
+fmt-check:
+	cargo fmt --all --check
+	rustfmt --check --edition 2024 fuzz/fuzz_targets/*.rs
+
+licenses: fetch
+	python3 scripts/check-licenses.py
+
+fuzz-list:
+	python3 scripts/check-fuzz-targets.py
+
+clippy: fetch
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+doc: fetch
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+bench: ## Benchmarks: the libraries (criterion), then the services under load
+	$(CARGO) bench --workspace --benches
+	$(CARGO) run --release -p assay -- bench
+
+fuzz: ## Each fuzz target for SECONDS_EACH=20 seconds; needs nightly Rust and cargo-fuzz
+	@scripts/fuzz.sh $(or $(SECONDS_EACH),20)
+
+openapi: ## Writes docs/openapi.json from the types
+	@scripts/build.sh
+	@$(ASSAY) openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
+
+docs: openapi ## Writes docs/openapi.json and docs/catalogue.md from the program
+	@$(ASSAY) checks --markdown > docs/catalogue.md.new && mv docs/catalogue.md.new docs/catalogue.md

@@ -1,0 +1,779 @@
+#!/usr/bin/env python3
+"""Tries the command line of the built binary as its users do: real processes, real sockets, real files.
+
+    scripts/system-test.py [--assay target/debug/assay] [--only TEXT] [--keep]
+
+Each case prints one line, "ok", "not ok" with the reason, or "skipped"; the last line is
+"N passed, N failed, N skipped". Works in a temporary folder and on a free port of 127.0.0.1, and
+ends only processes that it started. Standard library only.
+"""
+
+import argparse
+import base64
+import concurrent.futures
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SEED = "11" * 32
+OTHER_SEED = "22" * 32
+OTHER_MEASUREMENT = "ab" * 48
+DEBUG_ON = "policy.debug=true"
+SECRET = b"a secret of the system test\x00\xff with bytes that are no text"
+RESOURCE = "default/key/system-test"
+CODE = re.compile(r"\b[A-Z][A-Z0-9]*(?:-[A-Z][A-Z0-9]*)*-\d{3}\b")
+
+# Exit codes of `assay verify`: the contract.
+ACCEPTED, OUR_FAULT, REJECTED, UNSUPPORTED, MALFORMED = 0, 1, 10, 20, 30
+
+CASES = []
+
+
+class Skip(Exception):
+    """The case cannot be tried here."""
+
+
+def case(title, needs=()):
+    """Registers a case; it is skipped when one that it needs did not pass."""
+
+    def register(function):
+        CASES.append((title, function.__name__, needs, function))
+        return function
+
+    return register
+
+
+def check(condition, message):
+    if not condition:
+        raise AssertionError(message)
+
+
+class World:
+    """The temporary folder, the program, the server under test."""
+
+    def __init__(self, assay, folder):
+        self.assay = str(pathlib.Path(assay).resolve())
+        self.folder = folder
+        self.data = folder / "data"
+        self.roots = folder / "roots.json"
+        self.evidence = folder / "evidence.json"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.server = None
+        self.token = None
+        self.started = []
+
+    def run(self, *arguments, expect=None, timeout=60, stdin=None):
+        """Runs `assay` with the arguments; `expect` is one exit code or several."""
+        process = subprocess.Popen(
+            [self.assay, *map(str, arguments)],
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+            env={"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder), "NO_COLOR": "1"},
+        )
+        self.started.append(process)
+        try:
+            out, err = process.communicate(stdin, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise AssertionError(f"assay {' '.join(map(str, arguments))}: not done after {timeout} s") from None
+        result = subprocess.CompletedProcess(arguments, process.returncode, out, err)
+        result.text = (out + err).decode(errors="replace")
+        codes = (expect,) if isinstance(expect, int) else expect
+        if codes is not None and process.returncode not in codes:
+            raise AssertionError(
+                f"assay {' '.join(map(str, arguments))}: exit code {process.returncode}, expected {expect}\n{result.text}"
+            )
+        if "panicked at" in result.text:
+            raise AssertionError(f"assay {' '.join(map(str, arguments))} panicked\n{result.text}")
+        return result
+
+    def verify(self, evidence, *more, tee="snp", expect):
+        """`assay verify --json`; returns the parsed answer."""
+        result = self.run("verify", "--tee", tee, "--evidence", evidence, *more, "--json", expect=expect)
+        answer = json.loads(result.stdout)
+        check(answer["accepted"] is (expect == ACCEPTED), f"accepted is {answer['accepted']}, exit code {expect}")
+        for finding in answer["findings"]:
+            for member in ("code", "outcome", "expected", "found", "detail"):
+                check(member in finding, f"finding without {member}: {finding}")
+        return answer
+
+    # The server.
+
+    def start(self, *more):
+        """Starts the server and waits until it is ready."""
+        check(self.server is None, "a server is running already")
+        log = open(self.folder / "server.log", "ab")
+        self.server = subprocess.Popen(
+            [self.assay, "serve", "--data-dir", str(self.data), "--listen", f"127.0.0.1:{self.port}", "--http",
+             "--danger-trust-emulator", str(self.roots), *more],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+        )
+        log.close()
+        self.started.append(self.server)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            if self.server.poll() is not None:
+                raise AssertionError(f"the server ended with {self.server.returncode}\n{self.log()}")
+            with contextlib.suppress(OSError):
+                if self.http("GET", "/readyz")[0] == 200:
+                    return
+            time.sleep(0.02)
+        raise AssertionError(f"the server is not ready after 30 s\n{self.log()}")
+
+    def stop(self, how, timeout=30):
+        """Sends the signal, waits for the end and returns the exit status (negative: by a signal)."""
+        server, self.server = self.server, None
+        server.send_signal(how)
+        try:
+            return server.wait(timeout)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+            raise AssertionError(f"the server did not end within {timeout} s\n{self.log()}") from None
+
+    def log(self, lines=30):
+        with contextlib.suppress(OSError):
+            text = (self.folder / "server.log").read_text(errors="replace")
+            return "\n".join(text.splitlines()[-lines:])
+        return ""
+
+    def http(self, method, path, body=None, headers=None, token=None, timeout=20):
+        """Status, headers and body of one request."""
+        headers = dict(headers or {})
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body).encode()
+            headers.setdefault("Content-Type", "application/json")
+        request = urllib.request.Request(self.url + path, data=body, headers=headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read()
+
+    def admin(self, method, path, body=None, **more):
+        status, headers, answer = self.http(method, path, body, token=self.token, **more)
+        check(200 <= status < 300, f"{method} {path}: {status} {answer.decode(errors='replace')}")
+        return answer
+
+    def attest(self, *more, seed=SEED, get=RESOURCE, expect=None, url=None):
+        """`assay attest` of an emulated SNP guest, asking for a resource."""
+        wanted = ("--get", get) if get else ()
+        return self.run("attest", "--url", url or self.url, "--emulate", "snp", "--seed", seed, *more, *wanted, expect=expect)
+
+    def server_args(self):
+        """What an administrator's command needs to find the server."""
+        return ("--url", self.url, "--admin-token-file", self.folder / "admin-token")
+
+    def refused(self, result, code):
+        """A refusal: without the secret, with the code that names the reason."""
+        check(result.returncode == REJECTED, f"exit code {result.returncode}, expected {REJECTED}\n{result.text}")
+        check(SECRET not in result.stdout, "the secret was printed")
+        check(code in result.text, f"the refusal does not name {code}:\n{result.text}")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def failed_codes(answer):
+    return [f["code"] for f in answer["findings"] if f["outcome"] == "failed"]
+
+
+def find(tree, name):
+    """The first member called `name`, anywhere in the tree."""
+    if isinstance(tree, dict):
+        if name in tree:
+            return tree[name]
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for branch in tree:
+            found = find(branch, name)
+            if found is not None:
+                return found
+    return None
+
+
+def b64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def reference_value_message(values):
+    payload = base64.b64encode(json.dumps(values).encode()).decode()
+    return {"version": "0.1.0", "type": "sample", "payload": payload}
+
+
+def problem(body):
+    """An error body: Trustee's members and ours."""
+    answer = json.loads(body)
+    for member in ("type", "detail"):
+        check(isinstance(answer.get(member), str), f"error body without {member}: {answer}")
+    return answer
+
+
+# 1. Without a server.
+
+
+@case("help and version")
+def help_and_version(w):
+    for arguments in (["--help"], ["--version"], ["verify", "--help"], ["serve", "--help"]):
+        check(w.run(*arguments, expect=0).stdout.strip(), "no output")
+    w.run("no-such-command", expect=2)
+    check(b"assay" in w.run("completions", "bash", expect=0).stdout, "completions")
+    w.run("admin", "roles", expect=0)
+
+
+@case("the configuration is shown, and an unknown key in a file is refused")
+def configuration(w):
+    w.run("config", "show", expect=0)
+    file = w.folder / "config.toml"
+    file.write_text("no_such_key = 1\n")
+    check("no_such_key" in w.run("config", "check", "--config", file, expect=(OUR_FAULT, REJECTED, MALFORMED)).text, "the key is not named")
+
+
+@case("emulate roots writes public anchors, the same for the same seed")
+def roots(w):
+    w.run("emulate", "roots", "--seed", SEED, "--out", w.roots, expect=0)
+    again = w.folder / "again.json"
+    w.run("emulate", "roots", "--seed", SEED, "--out", again, expect=0)
+    check(w.roots.read_bytes() == again.read_bytes(), "another file from the same seed")
+    anchors = json.loads(w.roots.read_text())
+    check(anchors["format"] == "assay-trust-anchors-v1" and anchors["emulated"] is True, f"{anchors}"[:200])
+    check("snp" in anchors["anchors"], "no anchors for snp")
+    check("PRIVATE" not in w.roots.read_text(), "a private key in the public file")
+    w.run("emulate", "roots", "--seed", OTHER_SEED, "--out", w.folder / "other-roots.json", expect=0)
+
+
+@case("emulate evidence writes SNP evidence in the form of the wire")
+def evidence(w):
+    w.run("emulate", "evidence", "--tee", "snp", "--seed", SEED, "--out", w.evidence, expect=0)
+    written = json.loads(w.evidence.read_text())
+    report = written["attestation_report"]
+    check(len(report["measurement"]) == 48 and len(report["report_data"]) == 64, "lengths of the report")
+    check("cert_chain" in written, "no member cert_chain")
+
+
+@case("verify accepts emulated evidence under its roots", needs=["roots", "evidence"])
+def verify_good(w):
+    answer = w.verify(w.evidence, "--anchors", w.roots, expect=ACCEPTED)
+    check(answer["tee"] == "snp", f"tee is {answer['tee']}")
+    check(not failed_codes(answer), f"failed: {failed_codes(answer)}")
+    check(len(find(answer["claims"], "measurement")) == 96, "the claim measurement")
+    check(find(answer["claims"], "policy_debug_allowed") is False, "the claim policy_debug_allowed")
+
+
+@case("verify rejects emulated evidence under AMD's roots", needs=["evidence"])
+def verify_without_anchors(w):
+    check("SNP-009" in failed_codes(w.verify(w.evidence, expect=REJECTED)), "the pinned root key is not the reason")
+
+
+@case("verify rejects the evidence of another seed", needs=["roots"])
+def verify_other_seed(w):
+    other = w.folder / "other.json"
+    w.run("emulate", "evidence", "--tee", "snp", "--seed", OTHER_SEED, "--out", other, expect=0)
+    check("SNP-009" in failed_codes(w.verify(other, "--anchors", w.roots, expect=REJECTED)), "the pinned root key is not the reason")
+
+
+@case("verify compares the report data", needs=["roots"])
+def verify_report_data(w):
+    bound = w.folder / "bound.json"
+    data = "5a" * 48
+    w.run("emulate", "evidence", "--tee", "snp", "--seed", SEED, "--report-data", data, "--out", bound, expect=0)
+    w.verify(bound, "--anchors", w.roots, "--report-data", data, expect=ACCEPTED)
+    answer = w.verify(bound, "--anchors", w.roots, "--report-data", "5b" * 48, expect=REJECTED)
+    check(failed_codes(answer) == ["SNP-031"], f"failed: {failed_codes(answer)}")
+
+
+@case("verify rejects one changed byte of measurement, policy, signature or certificate", needs=["verify_good"])
+def verify_changed_byte(w):
+    good = json.loads(w.evidence.read_text())
+
+    def bytes_of(tree, *path):
+        for step in path:
+            tree = tree[step]
+        return tree
+
+    places = [("attestation_report", "measurement"), ("attestation_report", "chip_id"),
+              ("attestation_report", "signature", "r"), ("attestation_report", "signature", "s")]
+    places += [("cert_chain", n, "data") for n in range(len(good["cert_chain"] or []))]
+    for place in places:
+        bad = json.loads(w.evidence.read_text())
+        target = bytes_of(bad, *place)
+        target[len(target) // 2 if place[-1] == "data" else 5] ^= 1
+        changed = w.folder / "changed.json"
+        changed.write_text(json.dumps(bad))
+        result = w.run("verify", "--tee", "snp", "--evidence", changed, "--anchors", w.roots, "--json",
+                       expect=(REJECTED, MALFORMED))
+        check(failed_codes(json.loads(result.stdout)), f"{place}: no failed finding")
+
+
+@case("verify judges the dates at the time it is given", needs=["verify_good"])
+def verify_at(w):
+    answer = w.verify(w.evidence, "--anchors", w.roots, "--at", "2199-01-01T00:00:00Z", expect=REJECTED)
+    check("SNP-015" in failed_codes(answer), f"failed: {failed_codes(answer)}")
+
+
+@case("verify calls what is not evidence malformed", needs=["evidence", "roots"])
+def verify_malformed(w):
+    text = w.evidence.read_bytes()
+    for name, content in {
+        "empty": b"", "truncated": text[: len(text) // 2], "no JSON": b"{]", "empty object": b"{}",
+        "report too short": bytes(1183), "report too long": bytes(1185), "deep": b'{"a":' * 10_000,
+        "wrong type": b'{"attestation_report":[],"cert_chain":null}',
+    }.items():
+        bad = w.folder / "bad"
+        bad.write_bytes(content)
+        result = w.run("verify", "--tee", "snp", "--evidence", bad, "--anchors", w.roots, "--json", expect=MALFORMED)
+        check(json.loads(result.stdout)["accepted"] is False, name)
+
+
+@case("verify says so when it does not support a TEE or a report version", needs=["evidence", "roots"])
+def verify_unsupported(w):
+    w.run("verify", "--tee", "tdx", "--evidence", w.evidence, "--json", expect=UNSUPPORTED)
+    bad = json.loads(w.evidence.read_text())
+    bad["attestation_report"]["version"] = 99
+    strange = w.folder / "strange.json"
+    strange.write_text(json.dumps(bad))
+    w.verify(strange, "--anchors", w.roots, expect=UNSUPPORTED)
+
+
+@case("verify does not blame the evidence for a file that is not there")
+def verify_no_file(w):
+    w.run("verify", "--tee", "snp", "--evidence", w.folder / "nothing", expect=(OUR_FAULT, 2))
+
+
+@case("verify tells people the code and the reason", needs=["evidence"])
+def verify_text(w):
+    result = w.run("verify", "--tee", "snp", "--evidence", w.evidence, expect=REJECTED)
+    check(CODE.search(result.text), f"no code in:\n{result.text}")
+
+
+# 2. A server.
+
+
+@case("serve refuses plain HTTP beyond loopback")
+def serve_plain(w):
+    result = w.run("serve", "--data-dir", w.folder / "elsewhere", "--listen", f"0.0.0.0:{w.port}", "--http", timeout=20)
+    check(result.returncode not in (0,), "it was served")
+    check("loopback" in result.text.lower(), f"the reason is not named:\n{result.text}")
+
+
+@case("serve starts on an empty folder, and what it keeps is readable by its owner only", needs=["roots"])
+def serve_starts(w):
+    w.start()
+    open_files = [
+        f"{p.relative_to(w.data)} {p.stat().st_mode & 0o777:o}"
+        for p in w.data.rglob("*") if p.is_file() and p.stat().st_mode & 0o077
+    ]
+    check(not open_files, f"readable by others: {open_files}")
+    check(w.data.stat().st_mode & 0o777 == 0o700, f"the folder has the mode {w.data.stat().st_mode & 0o777:o}")
+
+
+@case("health, metrics, key set, discovery and OpenAPI are served", needs=["serve_starts"])
+def serve_public(w):
+    for path in ("/healthz", "/readyz", "/metrics"):
+        check(w.http("GET", path)[0] == 200, path)
+    status, _, keys = w.http("GET", "/.well-known/jwks.json")
+    check(status == 200 and json.loads(keys)["keys"], "the key set is empty")
+    check(w.http("GET", "/.well-known/openid-configuration")[0] == 200, "discovery")
+    status, _, api = w.http("GET", "/openapi.json")
+    check(status == 200 and "/kbs/v0/auth" in json.loads(api)["paths"], "OpenAPI without /kbs/v0/auth")
+
+
+@case("admin token prints a JWT", needs=["serve_starts"])
+def admin_token(w):
+    printed = w.run("admin", "token", "--data-dir", w.data, "--role", "admin", "--ttl", "15m", expect=0).stdout.decode().strip()
+    check(re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", printed), f"not a JWT: {len(printed)} characters")
+    w.token = printed
+    (w.folder / "admin-token").write_text(printed)
+    (w.folder / "admin-token").chmod(0o600)
+
+
+@case("administration needs a token that is ours", needs=["admin_token"])
+def admin_only(w):
+    header = b64url(b'{"alg":"none","typ":"JWT"}')
+    claims = b64url(json.dumps({"role": "admin", "exp": int(time.time()) + 600}).encode())
+    for token in (None, "x", f"{header}.{claims}.", w.token[:-4] + "AAAA"):
+        for method, path, body in (
+            ("POST", f"/kbs/v0/resource/{RESOURCE}", b"x"),
+            ("DELETE", f"/kbs/v0/resource/{RESOURCE}", None),
+            ("POST", "/kbs/v0/resource-policy", {"policy": ""}),
+            ("POST", "/kbs/v0/attestation-policy", {"type": "rego", "policy_id": "default_cpu", "policy": ""}),
+            ("POST", "/kbs/v0/reference-value", reference_value_message({"x": [1]})),
+        ):
+            status, _, answer = w.http(method, path, body, token=token)
+            check(status in (401, 403), f"{method} {path} with the token {str(token)[:12]}…: {status}")
+            problem(answer)
+
+
+@case("a role may do what it is for, and nothing else", needs=["admin_token"])
+def roles(w):
+    def mint(role):
+        return w.run("admin", "token", "--data-dir", w.data, "--role", role, expect=0).stdout.decode().strip()
+
+    auditor, writer = mint("auditor"), mint("resource-writer")
+    check(w.run("admin", "token", "--data-dir", w.data, "--role", "emperor").returncode != 0, "an unknown role")
+    check(w.http("GET", "/kbs/v0/resources", token=auditor)[0] == 200, "an auditor cannot list")
+    for token, method, path in (
+        (auditor, "POST", "/kbs/v0/resource/a/b/c"), (auditor, "DELETE", "/kbs/v0/resource/a/b/c"),
+        (writer, "POST", "/kbs/v0/resource-policy"), (writer, "DELETE", "/kbs/v0/reference-value/x"),
+        (writer, "GET", "/kbs/v0/attestation-policy"),
+    ):
+        check(w.http(method, path, b"{}" if method == "POST" else None, token=token)[0] == 403, f"{method} {path}")
+    check(w.http("GET", f"/kbs/v0/resource/{RESOURCE}", token=w.token)[0] in (401, 403), "an admin token reads a resource")
+
+
+@case("a secret and the reference values of the good guest are stored", needs=["admin_token", "verify_good"])
+def stored(w):
+    w.admin("POST", f"/kbs/v0/resource/{RESOURCE}", SECRET, headers={"Content-Type": "application/octet-stream"})
+    claims = w.verify(w.evidence, "--anchors", w.roots, expect=ACCEPTED)["claims"]
+    values = {
+        "snp_launch_measurement": "measurement", "snp_bootloader": "reported_tcb_bootloader",
+        "snp_microcode": "reported_tcb_microcode", "snp_snp_svn": "reported_tcb_snp", "snp_tee_svn": "reported_tcb_tee",
+        "snp_smt_enabled": "platform_smt_enabled", "snp_tsme_enabled": "platform_tsme_enabled",
+        "snp_guest_abi_major": "policy_abi_major", "snp_guest_abi_minor": "policy_abi_minor",
+        "snp_single_socket": "policy_single_socket", "snp_smt_allowed": "policy_smt_allowed",
+    }
+    message = {name: [find(claims, claim)] for name, claim in values.items()}
+    check(None not in [v[0] for v in message.values()], f"a claim is missing: {message}")
+    w.admin("POST", "/kbs/v0/reference-value", reference_value_message(message))
+    answer = json.loads(w.admin("GET", "/kbs/v0/reference-value/snp_launch_measurement"))
+    check(message["snp_launch_measurement"][0] in json.dumps(answer), f"read back: {answer}")
+
+
+@case("the good guest attests and gets the secret, byte for byte", needs=["stored"])
+def good_guest(w):
+    result = w.attest(expect=0)
+    check(result.stdout.rstrip(b"\n") == SECRET or result.stdout == SECRET, f"got {len(result.stdout)} other bytes")
+
+
+@case("a guest with another launch measurement is refused and told why", needs=["good_guest"])
+def other_measurement(w):
+    w.refused(w.attest("--set", f"measurement={OTHER_MEASUREMENT}"), "APR-SNP-001")
+
+
+@case("a guest in debug mode is refused and told why", needs=["good_guest"])
+def debug_guest(w):
+    w.refused(w.attest("--set", DEBUG_ON), "APR-SNP-007")
+
+
+@case("a guest of other silicon is refused and told why", needs=["good_guest"])
+def foreign_guest(w):
+    w.refused(w.attest(seed=OTHER_SEED), "SNP-009")
+
+
+@case("the sample TEE is refused unless the server admits it", needs=["good_guest"])
+def sample_guest(w):
+    result = w.run("attest", "--url", w.url, "--emulate", "sample", "--seed", SEED, "--get", RESOURCE)
+    check(result.returncode != 0 and SECRET not in result.stdout, "the sample guest got the secret")
+
+
+@case("resources are set, listed and deleted by command", needs=["good_guest"])
+def resource_commands(w):
+    path, file = "cli/key/one", w.folder / "one"
+    for content in (b"first", b"second"):
+        file.write_bytes(content)
+        w.run("resource", "set", path, file, *w.server_args(), expect=0)
+        got = w.run("resource", "get", path, "--url", w.url, "--emulate", "snp", "--seed", SEED, expect=0).stdout
+        check(got.rstrip(b"\n") == content, f"got {got!r}")
+    w.run("resource", "set", "cli/key/from-stdin", *w.server_args(), stdin=b"piped", expect=0)
+    listed = w.run("resource", "list", "--prefix", "cli/", "--json", *w.server_args(), expect=0).stdout.decode()
+    json.loads(listed)
+    check(path in listed and "cli/key/from-stdin" in listed and RESOURCE not in listed, listed)
+    check("second" not in listed and "piped" not in listed, "the list shows content")
+    w.run("resource", "delete", path, *w.server_args(), expect=0)
+    check(path not in w.run("resource", "list", *w.server_args(), expect=0).text, "still listed")
+    check(w.run("resource", "set", "../key/x", file, *w.server_args()).returncode != 0, "a bad path was taken")
+
+
+@case("policies are checked, set, read, listed and deleted by command", needs=["good_guest"])
+def policy_commands(w):
+    deny = w.folder / "deny.rego"
+    deny.write_text("package policy\nimport rego.v1\ndefault allow := false\n")
+    bad = w.folder / "bad.rego"
+    bad.write_text("package policy\nimport rego.v1\nf(n) := f(n + 1)\nallow if f(1)\n")
+    kind = ("--kind", "resource")
+    w.run("policy", "check", deny, *kind, expect=0)
+    check("POL-005" in w.run("policy", "check", bad, *kind, expect=(REJECTED, MALFORMED)).text, "no POL-005")
+    # A policy for the resource's repository is more specific than the general one.
+    w.run("policy", "set", "default", deny, *kind, *w.server_args(), expect=0)
+    check(w.run("policy", "get", "default", *kind, *w.server_args(), expect=0).stdout.strip() == deny.read_bytes().strip(), "another text")
+    listed = w.run("policy", "list", "--json", *kind, *w.server_args(), expect=0).stdout.decode()
+    json.loads(listed)
+    check("resource-policy" in listed and '"default"' in listed, listed)
+    check(w.attest().returncode == REJECTED, "released against the policy of its prefix")
+    w.run("policy", "delete", "default", *kind, *w.server_args(), expect=0)
+    w.attest(expect=0)
+
+
+@case("reference values are set, read, listed and deleted by command", needs=["good_guest"])
+def reference_value_commands(w):
+    name = "snp_launch_measurement"
+    good = find(w.verify(w.evidence, "--anchors", w.roots, expect=ACCEPTED)["claims"], "measurement")
+    w.run("reference-value", "set", name, good, OTHER_MEASUREMENT, *w.server_args(), expect=0)
+    w.attest("--set", f"measurement={OTHER_MEASUREMENT}", expect=0)
+    check(OTHER_MEASUREMENT in w.run("reference-value", "get", name, *w.server_args(), expect=0).text, "get")
+    check(name in w.run("reference-value", "list", *w.server_args(), expect=0).text, "list")
+    w.run("reference-value", "delete", name, *w.server_args(), expect=0)
+    w.refused(w.attest(), "APR-SNP-001")
+    w.run("reference-value", "set", name, good, *w.server_args(), expect=0)
+    w.attest(expect=0)
+
+
+@case("a token is shown and verified, and not with another key", needs=["good_guest"])
+def token_commands(w):
+    token, keys = w.folder / "token", w.folder / "jwks.json"
+    token.write_text(json.loads(w.attest("--json", get=None, expect=0).stdout)["token"])
+    keys.write_bytes(w.http("GET", "/.well-known/jwks.json")[2])
+    shown = w.run("token", "inspect", token, "--json", expect=0).stdout.decode()
+    for part in ("ear.status", "affirming", "cpu0", "submods", "jti", "nbf"):
+        check(part in shown, f"token without {part}: {shown[:2000]}")
+    w.run("token", "verify", token, "--jwks", keys, expect=0)
+    keys.write_text(json.dumps({"keys": []}))
+    check(w.run("token", "verify", token, "--jwks", keys).returncode not in (0, OUR_FAULT), "verified with no key")
+    check(w.run("token", "verify", token).returncode != 0, "verified by the key in its own header")
+    w.run("explain", token, *w.server_args(), expect=0)
+
+
+@case("what is not there is said to be not there, not denied", needs=["good_guest"])
+def missing_resource(w):
+    result = w.attest(get="default/key/nothing-here")
+    check(result.returncode != 0, "exit code 0")
+    check("404" in result.text or "not found" in result.text.lower() or "no resource" in result.text.lower(), result.text)
+
+
+@case("bad requests get a precise 4xx and hurt nobody", needs=["serve_starts"])
+def bad_requests(w):
+    good = {"version": "0.4.0", "tee": "snp", "extra-params": ""}
+    json_type = {"Content-Type": "application/json"}
+    for name, method, path, body, statuses in (
+        ("not JSON", "POST", "/kbs/v0/auth", b"{", {400}),
+        ("truncated", "POST", "/kbs/v0/auth", json.dumps(good).encode()[:-5], {400}),
+        ("member missing", "POST", "/kbs/v0/auth", {"version": "0.4.0"}, {400, 422}),
+        ("deep", "POST", "/kbs/v0/auth", b'{"extra-params":' * 5000, {400, 413}),
+        ("unknown TEE", "POST", "/kbs/v0/auth", {**good, "tee": "abacus"}, {400, 422}),
+        ("huge", "POST", "/kbs/v0/auth", b" " * (64 << 20), {413}),
+        ("attest without cookie", "POST", "/kbs/v0/attest", {}, {400, 401}),
+        ("resource without session", "GET", f"/kbs/v0/resource/{RESOURCE}", None, {401}),
+        ("dots in the path", "GET", "/kbs/v0/resource/a/../c", None, {400, 401, 404}),
+        ("encoded slash", "GET", "/kbs/v0/resource/a/b%2Fc/d", None, {400, 401, 404}),
+        ("long name", "GET", f"/kbs/v0/resource/a/b/{'x' * 4000}", None, {400, 401, 404, 414}),
+        ("nowhere", "GET", "/kbs/v0/nowhere", None, {401, 404}),
+        ("wrong method", "GET", "/kbs/v0/auth", None, {404, 405}),
+    ):
+        try:
+            status, _, answer = w.http(method, path, body, headers=json_type if body else None)
+        except (ConnectionError, urllib.error.URLError):
+            # The server may close the connection while a body that is too large is still being sent.
+            check(name == "huge", f"{name}: no answer")
+            continue
+        check(status in statuses, f"{name}: {status}, expected one of {sorted(statuses)}: {answer[:200]}")
+        if status != 405:
+            problem(answer)
+    status, _, answer = w.http("POST", "/kbs/v0/auth", {**good, "version": "0.1.1"})
+    check(status in (400, 401, 422), f"old version: {status}")
+    detail = problem(answer)["detail"]
+    check("0.1.1" in detail and "0.4.0" in detail, f"does not name both versions: {detail}")
+    check(w.http("GET", "/healthz")[0] == 200, "not healthy afterwards")
+
+
+@case("hostile policies are refused on admission, and the server goes on", needs=["admin_token"])
+def hostile_policies(w):
+    for name, rego in {
+        "syntax": "package policy\nallow if {",
+        "recursion": "package policy\nimport rego.v1\nf(n) := f(n + 1)\nallow if f(1)",
+        "nesting": "package policy\nimport rego.v1\nx := " + "[" * 40 + "]" * 40 + "\ndefault allow := false",
+        "too long": "package policy\nimport rego.v1\ndefault allow := false\n" + "# x\n" * 200_000,
+    }.items():
+        started = time.monotonic()
+        status, _, answer = w.http("POST", "/kbs/v0/resource-policy", {"policy": b64url(rego.encode())}, token=w.token, timeout=60)
+        check(400 <= status < 500, f"{name}: {status} after {time.monotonic() - started:.1f} s")
+        problem(answer)
+    check(w.http("GET", "/healthz")[0] == 200, "not healthy afterwards")
+
+
+@case("after kill -9 and a restart everything acknowledged is there", needs=["good_guest"])
+def survives_kill(w):
+    acknowledged = []
+
+    def write():
+        number = 0
+        while True:
+            number += 1
+            path, content = f"loop/key/n{number}", f"content {number}".encode()
+            try:
+                status, _, _ = w.http("POST", f"/kbs/v0/resource/{path}", content, token=w.token, timeout=5)
+            except Exception:
+                return
+            if status != 200:
+                return
+            acknowledged.append((path, content))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    deadline = time.monotonic() + 20
+    while len(acknowledged) < 25 and writer.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    check(w.stop(signal.SIGKILL) == -signal.SIGKILL, "it ended otherwise")
+    writer.join(30)
+    check(len(acknowledged) >= 25, f"only {len(acknowledged)} writes were acknowledged")
+    w.start()
+    check(w.attest(expect=0).stdout.rstrip(b"\n") == SECRET, "another secret")
+    for path, content in [acknowledged[0], *acknowledged[-3:]]:
+        check(w.attest(get=path, expect=0).stdout.rstrip(b"\n") == content, f"{path} is lost or changed")
+
+
+@case("SIGTERM under load ends the server with exit code 0", needs=["survives_kill"])
+def sigterm_under_load(w):
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        ended = threading.Event()
+
+        def load():
+            while not ended.is_set():
+                with contextlib.suppress(Exception):
+                    w.http("POST", "/kbs/v0/auth", {"version": "0.4.0", "tee": "snp", "extra-params": ""}, timeout=5)
+
+        for _ in range(8):
+            pool.submit(load)
+        time.sleep(0.5)
+        try:
+            status = w.stop(signal.SIGTERM)
+        finally:
+            ended.set()
+    check(status == 0, f"exit status {status}\n{w.log()}")
+
+
+@case("a sample guest gets the secret from a server that admits it by a danger option only if policy says so",
+      needs=["sigterm_under_load"])
+def sample_admitted(w):
+    w.start("--danger-allow-sample")
+    result = w.run("attest", "--url", w.url, "--emulate", "sample", "--seed", SEED, "--get", RESOURCE)
+    check(result.returncode != 0 and SECRET not in result.stdout, "released without reference values")
+    check(w.attest(expect=0).stdout.rstrip(b"\n") == SECRET, "the good guest is refused now")
+    check(w.stop(signal.SIGINT) == 0, "SIGINT does not end it with exit code 0")
+
+
+@case("secrets do not stand in clear in the data folder or in the log", needs=["stored"])
+def nothing_in_clear(w):
+    for path in [*w.data.rglob("*"), w.folder / "server.log"]:
+        if path.is_file():
+            content = path.read_bytes()
+            check(SECRET not in content, f"the secret stands in {path.name}")
+            check(w.token.encode() not in content, f"the admin token stands in {path.name}")
+
+
+# 3. The rest of the house.
+
+
+@case("demo ends by itself, refuses two guests and leaves nothing running")
+def demo(w):
+    process = subprocess.Popen(
+        [w.assay, "demo"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        cwd=w.folder, start_new_session=True,
+    )
+    w.started.append(process)
+    try:
+        out, _ = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise AssertionError("not done after 120 s") from None
+    text = out.decode(errors="replace")
+    check(process.returncode == 0, f"exit code {process.returncode}\n{text}")
+    check("refused" in text.lower() and "measurement" in text.lower() and "debug" in text.lower(), text)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, 0)
+        os.killpg(process.pid, signal.SIGKILL)
+        raise AssertionError("a process of the demonstration is still running")
+
+
+@case("the generated documents are those of this program")
+def generated_documents(w):
+    for arguments, name in ((["openapi"], "openapi.json"), (["checks", "--markdown"], "catalogue.md")):
+        path = ROOT / "docs" / name
+        check(path.is_file(), f"docs/{name} is missing: make docs")
+        written = w.run(*arguments, expect=0).stdout
+        check(written == path.read_bytes(), f"docs/{name} is out of date: make docs")
+
+
+@case("no process is left")
+def nothing_left(w):
+    check(w.server is None, "the server still runs")
+    check(all(p.poll() is not None for p in w.started), "a command still runs")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Tries the command line of the built binary.")
+    parser.add_argument("--assay", default=ROOT / "target/debug/assay")
+    parser.add_argument("--only", help="only cases whose title or name contains this, and what they need")
+    parser.add_argument("--keep", action="store_true", help="keep the temporary folder")
+    arguments = parser.parse_args()
+
+    if not os.access(arguments.assay, os.X_OK):
+        sys.exit(f"{arguments.assay} is not there: make build")
+
+    wanted = {name for _, name, _, _ in CASES}
+    if arguments.only:
+        wanted = {name for title, name, _, _ in CASES if arguments.only in title or arguments.only in name}
+        for _, name, needs, _ in reversed(CASES):
+            if name in wanted:
+                wanted.update(needs)
+
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="assay-system-test-"))
+    world = World(arguments.assay, folder)
+    good, failures, skipped = set(), 0, 0
+    try:
+        for title, name, needs, function in CASES:
+            if name not in wanted:
+                continue
+            missing = [n for n in needs if n not in good]
+            try:
+                if missing:
+                    raise Skip(f"needs {', '.join(missing)}")
+                function(world)
+                good.add(name)
+                print(f"ok      {title}", flush=True)
+            except Skip as reason:
+                skipped += 1
+                print(f"skipped {title}: {reason}", flush=True)
+            except Exception as error:
+                failures += 1
+                text = str(error) if isinstance(error, AssertionError) else traceback.format_exc()
+                print(f"not ok  {title}", flush=True)
+                print("        " + text.strip().replace("\n", "\n        "), flush=True)
+    finally:
+        for process in world.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        if arguments.keep:
+            print(f"kept {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    print(f"{len(good)} passed, {failures} failed, {skipped} skipped")
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()
