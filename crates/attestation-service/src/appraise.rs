@@ -74,6 +74,7 @@ pub(crate) fn appraise(
     let mut applied = Vec::with_capacity(context.policy_ids.len());
     let mut asked: Vec<AskedReferenceValue> = Vec::new();
     let mut extensions = Vec::new();
+    let mut explained: Vec<TrustClaim> = Vec::new();
     let mut trust_vector = TrustVector::default();
 
     for requested in context.policy_ids {
@@ -89,7 +90,9 @@ pub(crate) fn appraise(
                     let answer = context.values.query(id, context.now);
                     add_asked(&mut asked, AskedReferenceValue { id: id.clone(), answer });
                 }
-                findings.push(policy_finding(reason, &asked));
+                let verdict = reason.claim.map(|claim| (claim, said.trust_vector.get(claim)));
+                explained.extend(reason.claim);
+                findings.push(policy_finding(reason, verdict, &asked));
             }
         }
         for question in said.asked {
@@ -106,7 +109,9 @@ pub(crate) fn appraise(
         });
     }
     findings.extend(asked.iter().filter_map(value_finding));
-    findings.extend(claim_findings(&trust_vector));
+    findings.extend(
+        claim_findings(&trust_vector).filter(|(claim, _)| !explained.contains(claim)).map(|(_, f)| f),
+    );
     let values_until = asked
         .iter()
         .filter_map(|question| match question.answer {
@@ -178,7 +183,12 @@ fn worse(a: TrustVector, b: TrustVector) -> TrustVector {
     out
 }
 
-fn policy_finding(reason: PolicyFinding, asked: &[AskedReferenceValue]) -> Finding {
+/// The policy's own reason, with the verdict it caused.
+fn policy_finding(
+    reason: PolicyFinding,
+    verdict: Option<(TrustClaim, i8)>,
+    asked: &[AskedReferenceValue],
+) -> Finding {
     let mut detail = reason.detail;
     if let Some(id) = &reason.reference_value {
         let answer = asked.iter().find(|question| &question.id == id).map(|question| &question.answer);
@@ -189,6 +199,9 @@ fn policy_finding(reason: PolicyFinding, asked: &[AskedReferenceValue]) -> Findi
             }
             _ => {}
         }
+    }
+    if let Some((claim, value)) = verdict {
+        detail.push_str(&format!("; {claim} is {value}, {}", TrustTier::of(value)));
     }
     let name = match (&reason.reference_value, reason.claim) {
         (Some(id), Some(claim)) => format!("{claim}: {id}"),
@@ -229,19 +242,16 @@ fn value_finding(question: &AskedReferenceValue) -> Option<Finding> {
     Some(Finding::new(check, Outcome::NotChecked, question.id.clone(), "", detail))
 }
 
-fn claim_findings(vector: &TrustVector) -> impl Iterator<Item = Finding> {
+/// One finding for each claim that is worse than affirming; it matters where the policy gives no
+/// reason of its own.
+fn claim_findings(vector: &TrustVector) -> impl Iterator<Item = (TrustClaim, Finding)> {
     let vector = *vector;
     TrustClaim::ALL.into_iter().filter_map(move |claim| {
         let value = vector.get(claim);
         let tier = TrustTier::of(value);
         (tier > TrustTier::Affirming).then(|| {
-            Finding::new(
-                &TRUST_CLAIM,
-                Outcome::Failed,
-                "affirming",
-                format!("{tier} ({value})"),
-                claim.as_str(),
-            )
+            let found = format!("{tier} ({value})");
+            (claim, Finding::new(&TRUST_CLAIM, Outcome::Failed, "affirming", found, claim.as_str()))
         })
     })
 }
@@ -273,8 +283,11 @@ mod tests {
             remedy: "register it".into(),
         };
         let asked = [AskedReferenceValue { id: "snp_launch_measurement".into(), answer: Lookup::Missing }];
-        let finding = policy_finding(reason, &asked);
-        assert_eq!(finding.detail, "not wanted: there is no reference value snp_launch_measurement");
+        let finding = policy_finding(reason, Some((TrustClaim::Executables, 33)), &asked);
+        assert_eq!(
+            finding.detail,
+            "not wanted: there is no reference value snp_launch_measurement; executables is 33, warning"
+        );
         assert_eq!(finding.check, "executables: snp_launch_measurement");
     }
 }
