@@ -50,9 +50,9 @@ bench: ## Benchmarks: the libraries (criterion), then the services under load
 fuzz: ## Each fuzz target for SECONDS_EACH=20 seconds; needs nightly Rust and cargo-fuzz
 	@scripts/fuzz.sh $(or $(SECONDS_EACH),20)
 
-openapi: ## Writes docs/openapi.json from the types
+openapi: ## Writes openapi/assay.json from the types
 	@scripts/build.sh
-	@$(ASSAY) openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
+	@$(ASSAY) openapi > openapi/assay.json.new && mv openapi/assay.json.new openapi/assay.json
 
-docs: openapi ## Writes docs/openapi.json and docs/catalogue.md from the program
+docs: openapi ## Writes openapi/assay.json and docs/catalogue.md from the program
 	@$(ASSAY) checks --markdown > docs/catalogue.md.new && mv docs/catalogue.md.new docs/catalogue.md

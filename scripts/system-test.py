@@ -285,14 +285,14 @@ def verify_good(w):
 
 @case("verify rejects emulated evidence under AMD's roots", needs=["evidence"])
 def verify_without_anchors(w):
-    check("SNP-009" in failed_codes(w.verify(w.evidence, expect=REJECTED)), "the pinned root key is not the reason")
+    check("SNP-010" in failed_codes(w.verify(w.evidence, expect=REJECTED)), "the pinned root key is not the reason")
 
 
 @case("verify rejects the evidence of another seed", needs=["roots"])
 def verify_other_seed(w):
     other = w.folder / "other.json"
     w.run("emulate", "evidence", "--tee", "snp", "--seed", OTHER_SEED, "--out", other, expect=0)
-    check("SNP-009" in failed_codes(w.verify(other, "--anchors", w.roots, expect=REJECTED)), "the pinned root key is not the reason")
+    check("SNP-010" in failed_codes(w.verify(other, "--anchors", w.roots, expect=REJECTED)), "the pinned root key is not the reason")
 
 
 @case("verify compares the report data", needs=["roots"])
@@ -480,7 +480,7 @@ def debug_guest(w):
 
 @case("a guest of other silicon is refused and told why", needs=["good_guest"])
 def foreign_guest(w):
-    w.refused(w.attest(seed=OTHER_SEED), "SNP-009")
+    w.refused(w.attest(seed=OTHER_SEED), "SNP-010")
 
 
 @case("the sample TEE is refused unless the server admits it", needs=["good_guest"])
@@ -710,11 +710,11 @@ def demo(w):
 
 @case("the generated documents are those of this program")
 def generated_documents(w):
-    for arguments, name in ((["openapi"], "openapi.json"), (["checks", "--markdown"], "catalogue.md")):
-        path = ROOT / "docs" / name
-        check(path.is_file(), f"docs/{name} is missing: make docs")
+    for arguments, name in ((["openapi"], "openapi/assay.json"), (["checks", "--markdown"], "docs/catalogue.md")):
+        path = ROOT / name
+        check(path.is_file(), f"{name} is missing: make docs")
         written = w.run(*arguments, expect=0).stdout
-        check(written == path.read_bytes(), f"docs/{name} is out of date: make docs")
+        check(written == path.read_bytes(), f"{name} is out of date: make docs")
 
 
 @case("no process is left")
