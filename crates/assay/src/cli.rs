@@ -186,6 +186,12 @@ pub(crate) struct VerifyArgs {
     /// The time of the check; now when absent.
     #[arg(long, value_name = "RFC3339")]
     pub(crate) at: Option<String>,
+    /// SEV-SNP: the privilege levels that the report may come from.
+    #[arg(long, value_name = "LEVEL", value_delimiter = ',', default_values_t = [0])]
+    pub(crate) allowed_vmpl: Vec<u32>,
+    /// SEV-SNP: reject when no revocation list is given.
+    #[arg(long)]
+    pub(crate) require_crl: bool,
 }
 
 #[derive(Debug, Args)]

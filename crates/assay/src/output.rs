@@ -85,11 +85,12 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     std::fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))
 }
 
-/// The findings that matter, one or two lines each: the failed ones, then those not made.
+/// The findings that matter, a few lines each: the failed ones, then those not made.
 pub(crate) fn findings(findings: &[Finding]) -> String {
     let mut out = String::new();
+    let (dependent, findings): (Vec<_>, Vec<_>) = findings.iter().partition(|f| f.depends_on_a_failed_one());
     for (outcome, mark) in [(Outcome::Failed, "✗"), (Outcome::NotChecked, "–")] {
-        for finding in findings.iter().filter(|f| f.outcome == outcome) {
+        for finding in findings.iter().copied().filter(|f| f.outcome == outcome) {
             out.push_str(&format!("  {mark} {} {}", finding.code, finding.check));
             if outcome == Outcome::Failed {
                 if !finding.expected.is_empty() {
@@ -108,6 +109,9 @@ pub(crate) fn findings(findings: &[Finding]) -> String {
             }
             out.push('\n');
         }
+    }
+    if !dependent.is_empty() {
+        out.push_str(&format!("  – {} checks that need what failed were not made\n", dependent.len()));
     }
     out
 }

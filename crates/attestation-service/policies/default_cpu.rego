@@ -1,8 +1,9 @@
 # The default appraisal policy of the class "cpu": what every CPU TEE shares. The rules of each TEE
 # follow, one file each. Nothing is affirmed unless a rule says so.
 #
-# Values are those of AR4SI (draft-ietf-rats-ar4si, 2.3): 2 and 3 affirm, 33 warns that code is not
-# recognised, 36 and 97 deny.
+# Values are those of AR4SI (draft-ietf-rats-ar4si, 2.3): 2 and 3 affirm; 33 (code that is not
+# recognised) and 36 (a configuration that is not known to be safe) warn; 96 and 97 contraindicate.
+# The default resource policy releases nothing unless every claim affirms.
 package policy
 
 import rego.v1

@@ -18,7 +18,9 @@ hardware := 2 if {
 	input.sample.platform_version.minor >= minimum
 }
 
-configuration := 2 if {
+configuration := 96 if {
+	input.sample.debug == true
+} else := 2 if {
 	input.sample
 	input.sample.debug == false
 }

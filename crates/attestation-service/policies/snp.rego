@@ -38,9 +38,11 @@ snp_platform_wanted if {
 	input.snp.policy_smt_allowed in query_reference_value("snp_smt_allowed")
 }
 
-# 2: a known and approved configuration. 3: closed against the host, but the platform is not
-# compared with reference values.
-configuration := 2 if {
+# 96: the host may read the guest's memory, whatever else holds. 2: a known and approved
+# configuration. 3: closed against the host, but the platform is not compared with reference values.
+configuration := 96 if {
+	input.snp.policy_debug_allowed == true
+} else := 2 if {
 	input.snp
 	snp_closed
 	snp_platform_wanted

@@ -67,7 +67,7 @@ async fn each_broken_expectation_worsens_its_own_claim_and_explains_itself() {
         ("reported_tcb.microcode", "99", "APR-SNP-003", 3, 97, 3),
         ("reported_tcb.snp", "99", "APR-SNP-004", 3, 97, 3),
         ("reported_tcb.tee", "99", "APR-SNP-005", 3, 97, 3),
-        ("policy.debug", "true", "APR-SNP-007", 3, 2, 36),
+        ("policy.debug", "true", "APR-SNP-007", 3, 2, 96),
         ("policy.migrate_ma", "true", "APR-SNP-008", 3, 2, 36),
     ] {
         let verdict = world.attest(Guest::snp().set(field, value)).await.unwrap().verdict;

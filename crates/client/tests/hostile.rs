@@ -247,7 +247,9 @@ async fn servers_that_must_not_be_spoken_to_are_refused() {
             builder.evidence_provider(world.guest.clone()).clock(world.kbs.clock.clone()).build()
         })
     };
-    for url in ["http://kbs.example", "http://10.0.0.1:8080", "http://127.0.0.1.example", "http://localhost.example"] {
+    for url in
+        ["http://kbs.example", "http://10.0.0.1:8080", "http://127.0.0.1.example", "http://localhost.example"]
+    {
         let error = build(url).unwrap_err();
         assert!(error.to_string().contains("plain http"), "{url}: {error}");
         let admin = AdminClient::builder(url).unwrap().token("t").build().unwrap_err();
@@ -255,12 +257,21 @@ async fn servers_that_must_not_be_spoken_to_are_refused() {
         let builder = KbsClient::builder(url).unwrap().evidence_provider(world.guest.clone());
         let allowed = builder.clock(world.kbs.clock.clone()).allow_plain_http_to_remote_hosts_danger();
         assert!(allowed.build().is_ok());
-        assert!(AdminClient::builder(url).unwrap().token("t").allow_plain_http_to_remote_hosts_danger().build().is_ok());
+        assert!(
+            AdminClient::builder(url)
+                .unwrap()
+                .token("t")
+                .allow_plain_http_to_remote_hosts_danger()
+                .build()
+                .is_ok()
+        );
     }
     for url in ["http://127.0.0.1:1", "http://[::1]:1/prefix", "http://localhost"] {
         assert!(build(url).is_ok(), "{url}");
     }
-    for url in ["", "kbs", "ftp://127.0.0.1", "https://", "http://127.0.0.1?a", "http://127.0.0.1#a", "unix:/x"] {
+    for url in
+        ["", "kbs", "ftp://127.0.0.1", "https://", "http://127.0.0.1?a", "http://127.0.0.1#a", "unix:/x"]
+    {
         assert!(matches!(build(url), Err(ClientError::Configuration(_))), "{url}");
     }
     let error = build("http://user:geheim@127.0.0.1").unwrap_err();
@@ -276,7 +287,10 @@ async fn settings_that_are_missing_or_wrong_are_named() {
     let error = builder().evidence_provider(world.guest.clone()).build().unwrap_err();
     assert!(error.to_string().contains("no clock is set"), "{error}");
     for pem in ["", "no certificate", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"] {
-        assert!(matches!(builder().ca_certificate(pem.as_bytes()), Err(ClientError::Configuration(_))), "{pem}");
+        assert!(
+            matches!(builder().ca_certificate(pem.as_bytes()), Err(ClientError::Configuration(_))),
+            "{pem}"
+        );
     }
     for token in ["", " \n", "a\nb"] {
         let built = AdminClient::builder("http://127.0.0.1:1").unwrap().token(token).build();

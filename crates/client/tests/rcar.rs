@@ -72,7 +72,7 @@ async fn the_handshake_is_the_recorded_one() {
 
     let runtime_data: RuntimeData = serde_json::from_value(body["runtime-data"].clone()).unwrap();
     let digest = canonical_digest(&primary_runtime_data(&runtime_data, ""), HashAlgorithm::Sha384).unwrap();
-    assert_eq!(*world.guest.digests.lock().unwrap(), [digest.clone()]);
+    assert_eq!(*world.guest.digests.lock().unwrap(), std::slice::from_ref(&digest));
     assert_eq!(
         body["tee-evidence"]["primary_evidence"],
         json!({ "svn": "1", "report_data": digest.to_hex() })
@@ -97,7 +97,10 @@ async fn init_data_devices_and_the_servers_hash_are_honoured() {
     assert_eq!(additional, world.guest.additional);
     let runtime_data: RuntimeData = serde_json::from_value(body["runtime-data"].clone()).unwrap();
     let digest = |value| canonical_digest(&value, HashAlgorithm::Sha512).unwrap();
-    assert_eq!(*world.guest.digests.lock().unwrap(), [digest(primary_runtime_data(&runtime_data, additional))]);
+    assert_eq!(
+        *world.guest.digests.lock().unwrap(),
+        [digest(primary_runtime_data(&runtime_data, additional))]
+    );
     assert_eq!(*world.guest.device_digests.lock().unwrap(), [digest(additional_runtime_data(&runtime_data))]);
 }
 
@@ -112,7 +115,8 @@ async fn every_kind_of_key_fetches_a_secret() {
 
 #[tokio::test]
 async fn a_denial_is_not_retried_and_keeps_the_findings() {
-    let findings = json!([{ "code": "SNP-012", "outcome": "failed", "expected": "aa", "found": "bb", "detail": "" }]);
+    let findings =
+        json!([{ "code": "SNP-012", "outcome": "failed", "expected": "aa", "found": "bb", "detail": "" }]);
     let problem = json!({
         "type": "https://github.com/confidential-containers/kbs/errors/PolicyDeny",
         "detail": "no\u{1b}[31m", "findings": findings, "code": "AS-003",
@@ -158,15 +162,21 @@ async fn an_unavailable_server_is_asked_again_with_growing_waits_and_a_new_hands
     world.client().token().await.unwrap();
     assert_eq!(world.kbs.all(), [AUTH, AUTH, AUTH, ATTEST, AUTH, ATTEST]);
     assert_eq!(world.waited(), [500, 1000, 2000]);
-    let keys: Vec<Value> =
-        world.kbs.asked(ATTEST).iter().map(|asked| asked.json()["runtime-data"]["tee-pubkey"].clone()).collect();
+    let keys: Vec<Value> = world
+        .kbs
+        .asked(ATTEST)
+        .iter()
+        .map(|asked| asked.json()["runtime-data"]["tee-pubkey"].clone())
+        .collect();
     assert_ne!(keys[0], keys[1]);
 }
 
 #[tokio::test]
 async fn a_resource_request_is_asked_again_without_a_new_attestation() {
     let world = World::new().await;
-    world.kbs.script("/kbs/v0/resource/r/t/t", [Say::text(500, ""), Say::text(429, "").with("retry-after", "7")]);
+    world
+        .kbs
+        .script("/kbs/v0/resource/r/t/t", [Say::text(500, ""), Say::text(429, "").with("retry-after", "7")]);
     assert_eq!(world.client().resource(&path()).await.unwrap().expose(), SECRET);
     assert_eq!(world.kbs.all(), [AUTH, ATTEST, RESOURCE, RESOURCE, RESOURCE]);
     assert_eq!(world.waited(), [500, 8000]);

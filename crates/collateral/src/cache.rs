@@ -150,7 +150,8 @@ mod tests {
         }
         assert_eq!(cache.state().bytes, 60);
         cache.put(Vendor::Amd, "b", cached(60)).await.unwrap();
-        assert_eq!((cache.state().bytes, cache.state().entries.len()), (60, 1));
+        assert_eq!(cache.state().bytes, 60);
+        assert_eq!(cache.state().entries.len(), 1);
         cache.put(Vendor::Amd, "c", cached(101)).await.unwrap();
         assert!(cache.get(Vendor::Amd, "c").await.unwrap().is_none());
         cache.remove(Vendor::Amd, "b").await.unwrap();

@@ -7,8 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use assay_types::{CollateralOrigin, CollateralRequest};
 use bytes::Bytes;
 
+use crate::chain::plausible;
 use crate::error::{AttemptOutcome, ConfigurationError};
-use crate::service::plausible;
 
 /// Looks whether `path` is a folder that can be read.
 pub(crate) fn check(path: PathBuf) -> Result<PathBuf, ConfigurationError> {

@@ -11,9 +11,9 @@ use reqwest::{StatusCode, Url, header};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+use crate::chain::plausible;
 use crate::error::{AttemptOutcome, ConfigurationError};
 use crate::pacing::Pacer;
-use crate::service::plausible;
 
 /// The longest path and query of a request, in bytes.
 const MAX_PATH: usize = 2048;

@@ -10,7 +10,7 @@
 //!
 //! Nothing is trusted for where it came from: the verifier checks every signature. Here an answer
 //! is only refused when it cannot be collateral at all: empty, larger than the request allows, or
-//! an HTML page. So that a wrong answer cannot stick, whoever finds one unfit tells
+//! an HTML page. So that a wrong answer cannot stick in the cache, whoever finds one unfit tells
 //! [`CollateralService::discard`].
 //!
 //! # Behaviour towards the vendor
@@ -26,7 +26,9 @@
 //!
 //! Building a service installs aws-lc-rs as the process's rustls provider if none is installed yet.
 
+mod builder;
 mod cache;
+mod chain;
 mod error;
 mod flight;
 mod folder;
@@ -34,8 +36,10 @@ mod http;
 mod pacing;
 mod refusals;
 mod service;
+mod suspects;
 
+pub use builder::CollateralServiceBuilder;
 pub use cache::{Cached, CollateralCache, MemoryCache};
 pub use error::{Attempt, AttemptOutcome, CollateralError, ConfigurationError, Miss, Source};
 pub use http::HttpSettings;
-pub use service::{CollateralService, CollateralServiceBuilder, Gathered};
+pub use service::{CollateralService, Gathered};

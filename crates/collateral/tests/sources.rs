@@ -10,6 +10,8 @@
     missing_docs
 )]
 
+mod https;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -26,6 +28,7 @@ use async_trait::async_trait;
 use axum::body::{Body, Bytes};
 use axum::http::{Response, StatusCode, Uri};
 use futures_util::future::join_all;
+use https::Identity;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -85,9 +88,12 @@ impl Kds {
             Say::Body(bytes) => status(200).body(Body::from(bytes)),
             Say::Status(code) => status(code).body(Body::from("an explanation")),
             Say::With(code, name, value) => status(code).header(name, value).body(Body::empty()),
-            Say::Html(kind) => status(200).header("content-type", kind).body(Body::from("<!DOCTYPE html><p>hi")),
+            Say::Html(kind) => {
+                status(200).header("content-type", kind).body(Body::from("<!DOCTYPE html><p>hi"))
+            }
             Say::Endless => {
-                let chunks = futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from(vec![7; 1000])));
+                let chunks =
+                    futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from(vec![7; 1000])));
                 status(200).body(Body::from_stream(chunks))
             }
             Say::AtGate(bytes) => {
@@ -209,7 +215,9 @@ async fn nothing_outside_the_folder_is_read() {
         service.fetch(&request).await
     };
     let absolute = folder.path().join("secret");
-    for path in ["../secret", "vcek/../../secret", absolute.to_str().unwrap(), "vcek/out", "", ".", "vcek/1a2b"] {
+    for path in
+        ["../secret", "vcek/../../secret", absolute.to_str().unwrap(), "vcek/out", "", ".", "vcek/1a2b"]
+    {
         let error = ask(path).await.unwrap_err();
         assert!(matches!(outcomes(&error)[0], AttemptOutcome::NotLookedUp { .. }), "{path}: {error}");
     }
@@ -236,7 +244,10 @@ async fn what_cannot_be_collateral_is_refused_in_the_folder_too() {
 async fn without_any_source_the_error_names_each_as_missing() {
     let service = CollateralService::builder(clock()).build().unwrap();
     let error = service.fetch(&request()).await.unwrap_err();
-    assert_eq!(error.to_string(), "no VCEK of chip 1a2b: offline folder: not configured; cache: not configured; AMD's service: not configured");
+    assert_eq!(
+        error.to_string(),
+        "no VCEK of chip 1a2b: offline folder: not configured; cache: not configured; AMD's service: not configured"
+    );
     assert_eq!((error.code(), error.fault()), ("COL-002", Fault::CollateralPermanent));
 }
 
@@ -303,7 +314,10 @@ async fn an_overload_with_a_time_pauses_like_429() {
     let (kds, clock) = (Kds::start([Say::With(503, "retry-after", "5".into())]).await, clock());
     let service = service(&kds, &clock);
     assert_eq!(service.fetch(&request()).await.unwrap_err().retry_after(), Some(Duration::from_secs(5)));
-    assert!(matches!(outcomes(&service.fetch(&request()).await.unwrap_err())[2], AttemptOutcome::Paused { .. }));
+    assert!(matches!(
+        outcomes(&service.fetch(&request()).await.unwrap_err())[2],
+        AttemptOutcome::Paused { .. }
+    ));
     assert_eq!(kds.asked(), 1);
 }
 
@@ -316,7 +330,10 @@ async fn repeated_failures_pause_too() {
         assert_eq!(outcomes(&error)[2], AttemptOutcome::Failed { status: 500 });
         assert_eq!(error.fault(), Fault::CollateralTransient);
     }
-    assert!(matches!(outcomes(&service.fetch(&request()).await.unwrap_err())[2], AttemptOutcome::Paused { .. }));
+    assert!(matches!(
+        outcomes(&service.fetch(&request()).await.unwrap_err())[2],
+        AttemptOutcome::Paused { .. }
+    ));
     assert_eq!(kds.asked(), 3);
 }
 
@@ -361,10 +378,8 @@ async fn a_service_that_never_answers_meets_the_deadline() {
 async fn a_request_has_its_own_timeout() {
     let kds = Kds::start([Say::Never]).await;
     let settings = HttpSettings { request_timeout: Duration::from_millis(50), ..HttpSettings::default() };
-    let service = CollateralService::builder(clock())
-        .vendor_service(Vendor::Amd, &kds.url, settings)
-        .build()
-        .unwrap();
+    let service =
+        CollateralService::builder(clock()).vendor_service(Vendor::Amd, &kds.url, settings).build().unwrap();
     assert_eq!(outcomes(&service.fetch(&request()).await.unwrap_err())[2], AttemptOutcome::TimedOut);
 }
 
@@ -438,10 +453,8 @@ async fn a_caller_that_goes_away_does_not_end_the_fetch_of_the_others() {
 async fn a_storm_of_different_chips_stops_at_the_first_429() {
     let (kds, clock) = (Kds::start([Say::Status(429)]).await, clock());
     let settings = HttpSettings { max_concurrent_requests: 2, ..HttpSettings::default() };
-    let service = CollateralService::builder(clock)
-        .vendor_service(Vendor::Amd, &kds.url, settings)
-        .build()
-        .unwrap();
+    let service =
+        CollateralService::builder(clock).vendor_service(Vendor::Amd, &kds.url, settings).build().unwrap();
     let chips: Vec<_> =
         (0..40).map(|n| CollateralRequest { cache_key: format!("vcek/{n}"), ..request() }).collect();
     let gathered = service.gather(&chips).await;
@@ -497,6 +510,26 @@ async fn a_discarded_answer_is_fetched_anew_but_not_without_end() {
     service.discard(&request()).await;
     assert_eq!(&service.fetch(&request()).await.unwrap().bytes[..], b"der");
     assert_eq!(kds.asked(), 2);
+}
+
+#[tokio::test]
+async fn bad_evidence_cannot_empty_the_cache_while_the_service_is_away() {
+    let script = [Say::Body(b"good"), Say::With(429, "retry-after", "600".into()), Say::Body(b"new")];
+    let (kds, clock) = (Kds::start(script).await, clock());
+    let service = service(&kds, &clock);
+    service.fetch(&request()).await.unwrap();
+    clock.advance(60);
+    for _ in 0..10 {
+        service.discard(&request()).await;
+        let item = service.fetch(&request()).await.unwrap();
+        assert_eq!((&item.bytes[..], item.origin), (&b"good"[..], CollateralOrigin::Cache));
+        assert_eq!(kds.asked(), 2);
+    }
+    // As soon as the service answers again, the suspect is replaced.
+    clock.advance(600);
+    assert_eq!(&service.fetch(&request()).await.unwrap().bytes[..], b"new");
+    assert_eq!(service.fetch(&request()).await.unwrap().origin, CollateralOrigin::Cache);
+    assert_eq!(kds.asked(), 3);
 }
 
 #[tokio::test]
@@ -574,16 +607,40 @@ async fn paths_that_lead_away_from_the_service_are_not_asked() {
     let (kds, clock) = (Kds::start([Say::Body(b"der")]).await, clock());
     let service = service(&kds, &clock);
     let long = format!("/{}", "a".repeat(3000));
-    for path in ["", "vcek", "@evil.example/", ".evil.example/", "/../x", "/a b", "/a\r\nb", "/a#b", "/\\evil", &long] {
+    for path in
+        ["", "vcek", "@evil.example/", ".evil.example/", "/../x", "/a b", "/a\r\nb", "/a#b", "/\\evil", &long]
+    {
         let request = CollateralRequest { service_path: path.into(), ..request() };
         let error = service.fetch(&request).await.unwrap_err();
-        assert!(matches!(outcomes(&error).last(), Some(AttemptOutcome::NotLookedUp { .. })), "{path}: {error}");
+        assert!(
+            matches!(outcomes(&error).last(), Some(AttemptOutcome::NotLookedUp { .. })),
+            "{path}: {error}"
+        );
     }
     for key in [String::new(), "a\n".into(), "k".repeat(513)] {
         let request = CollateralRequest { cache_key: key, ..request() };
         assert!(service.fetch(&request).await.is_err());
     }
     assert_eq!(kds.asked(), 0);
+}
+
+#[tokio::test]
+async fn tls_is_verified_against_the_given_roots_only() {
+    let (right, other, misnamed) = (Identity::new(1), Identity::new(1), Identity::new(2));
+    let ask = async |server: &Identity, root: &Identity| {
+        let settings = HttpSettings { ca_certificates: Some(root.pem().into()), ..HttpSettings::default() };
+        let service = CollateralService::builder(clock())
+            .vendor_service(Vendor::Amd, server.serve("der").await, settings)
+            .build()
+            .unwrap();
+        service.fetch(&request()).await
+    };
+    assert_eq!(&ask(&right, &right).await.unwrap().bytes[..], b"der");
+    for (server, root) in [(&right, &other), (&misnamed, &misnamed)] {
+        let error = ask(server, root).await.unwrap_err();
+        assert!(matches!(outcomes(&error)[2], AttemptOutcome::Untrusted { .. }), "{error}");
+        assert_eq!(error.fault(), Fault::CollateralPermanent);
+    }
 }
 
 #[test]
@@ -606,7 +663,10 @@ fn settings_that_cannot_be_used_are_refused() {
     assert!(!error.to_string().contains("geheim"), "{error}");
     for pem in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         let settings = HttpSettings { ca_certificates: Some(pem.into()), ..HttpSettings::default() };
-        assert!(matches!(build("https://kds.example", settings), Err(ConfigurationError::Tls { .. })), "{pem}");
+        assert!(
+            matches!(build("https://kds.example", settings), Err(ConfigurationError::Tls { .. })),
+            "{pem}"
+        );
     }
     let missing = CollateralService::builder(clock()).offline_folder("/nonexistent/kds-store").build();
     assert!(matches!(missing, Err(ConfigurationError::Folder { .. })));

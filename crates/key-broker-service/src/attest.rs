@@ -6,10 +6,10 @@
 use assay_attestation_service::{Evaluation, Issued};
 use assay_store::{AttestedSession, StoreError};
 use assay_types::{Attestation, AttestationAnswer, Coded as _, HashAlgorithm};
-use axum::{Extension, Json};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use axum::{Extension, Json};
 use http::HeaderMap;
 use subtle::ConstantTimeEq as _;
 

@@ -1,10 +1,10 @@
 //! `POST /kbs/v0/auth`: the challenge.
 
 use assay_types::{COMPATIBLE_VERSIONS, Challenge as ChallengeMessage, SESSION_COOKIE, Tee};
-use axum::{Extension, Json};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use http::{HeaderValue, header};
 use serde::Deserialize;
 use serde_json::Value;
@@ -61,9 +61,11 @@ pub(crate) fn with_cookie(
 ) -> Result<Response, RequestError> {
     let tls = connection.is_some_and(|Extension(connection)| connection.tls);
     let secure = if tls { "; Secure" } else { "" };
+    let value = format!(
+        "{SESSION_COOKIE}={cookie}; Path=/kbs/v0; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
+    );
     let value =
-        format!("{SESSION_COOKIE}={cookie}; Path=/kbs/v0; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
-    let value = HeaderValue::try_from(value).map_err(|_| RequestError::internal("the cookie is no header"))?;
+        HeaderValue::try_from(value).map_err(|_| RequestError::internal("the cookie is no header"))?;
     let mut response = answer.into_response();
     response.headers_mut().insert(header::SET_COOKIE, value);
     Ok(response)

@@ -137,10 +137,15 @@ pub(crate) struct CookieSealer {
 
 impl CookieSealer {
     /// Reads the keys, and makes the first where there is none.
-    pub(crate) async fn load(store: Store, session_seconds: i64, now: UnixTime) -> Result<Self, RequestError> {
+    pub(crate) async fn load(
+        store: Store,
+        session_seconds: i64,
+        now: UnixTime,
+    ) -> Result<Self, RequestError> {
         store.first_key(PURPOSE, || new_key(session_seconds, now)).await?;
         let keys = read(&store).await?;
-        let sealer = CookieSealer { store, session_seconds, keys: ArcSwap::from_pointee(keys), reload: Gate::new() };
+        let sealer =
+            CookieSealer { store, session_seconds, keys: ArcSwap::from_pointee(keys), reload: Gate::new() };
         sealer.rotate_if_due(now).await?;
         Ok(sealer)
     }

@@ -198,7 +198,8 @@ fn status_class(status: StatusCode) -> &'static str {
 /// `GET /metrics`.
 pub(crate) async fn metrics(State(broker): State<KeyBroker>) -> Result<Response, RequestError> {
     let mut text = String::new();
-    encode(&mut text, &broker.metrics().registry).map_err(|_| RequestError::internal("encoding metrics failed"))?;
+    encode(&mut text, &broker.metrics().registry)
+        .map_err(|_| RequestError::internal("encoding metrics failed"))?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
 }

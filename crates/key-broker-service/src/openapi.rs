@@ -68,7 +68,9 @@ fn components() -> schema::Components {
         Readiness,
         Discovery,
     );
-    let bearer = || SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build());
+    let bearer = || {
+        SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build())
+    };
     components
         .security_scheme(ADMIN_TOKEN, bearer())
         .security_scheme(ATTESTATION_TOKEN, bearer())
@@ -138,7 +140,8 @@ fn method(name: &str) -> HttpMethod {
 
 /// `get_kbs_v0_resource_path`.
 fn operation_id(endpoint: &Endpoint) -> String {
-    let words: String = endpoint.path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { ' ' }).collect();
+    let words: String =
+        endpoint.path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { ' ' }).collect();
     let words: Vec<&str> = std::iter::once(endpoint.method).chain(words.split_whitespace()).collect();
     words.join("_").to_ascii_lowercase()
 }

@@ -104,12 +104,16 @@ pub(crate) fn write(error: &RequestError, request_id: &str, response: &mut Respo
 /// the log has it, under the request's id.
 fn public_detail(error: &RequestError) -> Cow<'_, str> {
     match error.fault() {
-        Fault::Internal => Cow::Borrowed("an error inside the service; its log has the reason under the request-id"),
+        Fault::Internal => {
+            Cow::Borrowed("an error inside the service; its log has the reason under the request-id")
+        }
         Fault::Unavailable => match error {
             RequestError::Draining | RequestError::StoreSilent | RequestError::TookTooLong { .. } => {
                 Cow::Owned(error.to_string())
             }
-            _ => Cow::Borrowed("a part of the service is not available; its log has the reason under the request-id"),
+            _ => Cow::Borrowed(
+                "a part of the service is not available; its log has the reason under the request-id",
+            ),
         },
         _ => Cow::Owned(error.to_string()),
     }
@@ -132,7 +136,8 @@ mod tests {
         let error = pending(&response).unwrap();
         write(&error, "r1", &mut response);
         let status = response.status();
-        let bytes = futures_util::FutureExt::now_or_never(axum::body::to_bytes(response.into_body(), 1 << 20));
+        let bytes =
+            futures_util::FutureExt::now_or_never(axum::body::to_bytes(response.into_body(), 1 << 20));
         (status, serde_json::from_slice(&bytes.unwrap().unwrap()).unwrap())
     }
 
@@ -160,7 +165,10 @@ mod tests {
             let (status, body) = body_of(error);
             assert!(status.is_server_error());
             let text = body.to_string();
-            assert!(!text.contains("inside\"") && !text.contains("the inside") && !text.contains("secret"), "{text}");
+            assert!(
+                !text.contains("inside\"") && !text.contains("the inside") && !text.contains("secret"),
+                "{text}"
+            );
         }
     }
 

@@ -38,7 +38,8 @@ pub(crate) fn rest_of_path(uri: &Uri, prefix: &str) -> Result<String, RequestErr
     let rest = uri.path().strip_prefix(prefix).unwrap_or_default();
     let rest = rest.strip_prefix('/').unwrap_or(rest);
     let wrong = |why| RequestError::PathEncoding { why };
-    let decoded = percent_decoded(rest, false).ok_or_else(|| wrong("an escape is not % and two hexadecimal digits"))?;
+    let decoded =
+        percent_decoded(rest, false).ok_or_else(|| wrong("an escape is not % and two hexadecimal digits"))?;
     if decoded.iter().filter(|b| **b == b'/').count() != rest.matches('/').count() {
         return Err(wrong("a slash is escaped"));
     }

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header;
 
+use crate::KeyBroker;
 use crate::admin::{
     delete_attestation_policy, delete_reference_value, delete_resource, delete_resource_policy,
     get_attestation_policy, get_reference_value, get_resource_policy, list_attestation_policies,
@@ -21,7 +22,6 @@ use crate::middleware::{no_endpoint, no_method, surround};
 use crate::resource::get_resource;
 use crate::verdict::{own_verdict, verdict_by_token_id};
 use crate::wellknown::{discovery, jwks};
-use crate::KeyBroker;
 
 impl KeyBroker {
     /// The HTTP interface. Whoever serves it puts a [`Connection`](crate::Connection) into the
@@ -30,28 +30,19 @@ impl KeyBroker {
         Router::new()
             .route("/kbs/v0/auth", post(auth))
             .route("/kbs/v0/attest", post(attest))
-            .route(
-                "/kbs/v0/resource/{*path}",
-                get(get_resource).post(set_resource).delete(delete_resource),
-            )
+            .route("/kbs/v0/resource/{*path}", get(get_resource).post(set_resource).delete(delete_resource))
             .route("/kbs/v0/resources", get(list_resources))
             .route("/kbs/v0/verdict", get(own_verdict))
             .route("/kbs/v0/verdict/{jti}", get(verdict_by_token_id))
             .route("/kbs/v0/resource-policy", get(list_resource_policies).post(set_resource_policy))
-            .route(
-                "/kbs/v0/resource-policy/{*id}",
-                get(get_resource_policy).delete(delete_resource_policy),
-            )
+            .route("/kbs/v0/resource-policy/{*id}", get(get_resource_policy).delete(delete_resource_policy))
             .route("/kbs/v0/attestation-policy", get(list_attestation_policies).post(set_attestation_policy))
             .route(
                 "/kbs/v0/attestation-policy/{*id}",
                 get(get_attestation_policy).delete(delete_attestation_policy),
             )
             .route("/kbs/v0/reference-value", get(list_reference_values).post(register_reference_values))
-            .route(
-                "/kbs/v0/reference-value/{*id}",
-                get(get_reference_value).delete(delete_reference_value),
-            )
+            .route("/kbs/v0/reference-value/{*id}", get(get_reference_value).delete(delete_reference_value))
             .route("/kbs/v0/reference-value-history/{*id}", get(reference_value_history))
             .route("/.well-known/jwks.json", get(jwks))
             .route("/.well-known/openid-configuration", get(discovery))

@@ -82,11 +82,21 @@ impl Sessions {
             .weigher(|_, attested: &Arc<Attested>| weight(attested))
             .time_to_idle(IDLE)
             .build();
-        Ok(Sessions { attestation, store, trusted: ArcSwap::from_pointee(trusted), verified, reload: Gate::new() })
+        Ok(Sessions {
+            attestation,
+            store,
+            trusted: ArcSwap::from_pointee(trusted),
+            verified,
+            reload: Gate::new(),
+        })
     }
 
     /// The guest behind a session.
-    pub(crate) async fn by_session(&self, hash: [u8; 32], now: UnixTime) -> Result<Arc<Attested>, RequestError> {
+    pub(crate) async fn by_session(
+        &self,
+        hash: [u8; 32],
+        now: UnixTime,
+    ) -> Result<Arc<Attested>, RequestError> {
         if let Some(attested) = self.remembered(Shown::Session(hash), now)? {
             return Ok(attested);
         }

@@ -1,8 +1,8 @@
 //! Where relying parties find the keys that tokens are verified with.
 
-use axum::{Extension, Json};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use http::{HeaderMap, header};
 
 use crate::limits::Connection;
@@ -40,7 +40,10 @@ pub(crate) async fn discovery(
 }
 
 /// The address the client used, from the connection and its `Host`.
-fn requested_base(headers: &HeaderMap, connection: Option<Extension<Connection>>) -> Result<String, RequestError> {
+fn requested_base(
+    headers: &HeaderMap,
+    connection: Option<Extension<Connection>>,
+) -> Result<String, RequestError> {
     let tls = connection.is_some_and(|Extension(connection)| connection.tls);
     let scheme = if tls { "https" } else { "http" };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());

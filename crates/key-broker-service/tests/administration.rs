@@ -79,7 +79,8 @@ async fn admin_tokens_that_do_not_hold() {
     let world = World::new().await;
     let now = world.clock.now().0;
     let claims = |changes: Value| {
-        let mut claims = json!({"iss": "assay-admin", "aud": "assay-kbs", "iat": now, "exp": now + 60, "role": "admin"});
+        let mut claims =
+            json!({"iss": "assay-admin", "aud": "assay-kbs", "iat": now, "exp": now + 60, "role": "admin"});
         claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         claims
     };
@@ -126,7 +127,8 @@ async fn resources_are_stored_listed_and_deleted() {
     assert_eq!(guest.decrypt(&world.get(&guest, path).await), b"second");
     let all = world.administer(Role::Auditor, "GET", "/kbs/v0/resources", "").await.ok().json();
     assert_eq!(all.as_array().unwrap().len(), 2);
-    let list = world.administer(Role::Auditor, "GET", "/kbs/v0/resources?prefix=tenant-a%2F", "").await.ok().json();
+    let list =
+        world.administer(Role::Auditor, "GET", "/kbs/v0/resources?prefix=tenant-a%2F", "").await.ok().json();
     assert_eq!(
         list,
         json!([{"path": "tenant-a/key/1", "version": 2, "versions": 2, "size": 6, "created": world.clock.now().to_string()}])
@@ -139,8 +141,7 @@ async fn resources_are_stored_listed_and_deleted() {
 
 #[tokio::test]
 async fn attestation_policies_are_set_listed_and_deleted() {
-    const AFFIRM: &str =
-        "package policy\nimport rego.v1\ntrust_claims := {\"executables\": 2, \"hardware\": 2, \"configuration\": 2}\n";
+    const AFFIRM: &str = "package policy\nimport rego.v1\ntrust_claims := {\"executables\": 2, \"hardware\": 2, \"configuration\": 2}\n";
     let world = World::new().await;
     world.set_resource("a/b/c", b"x").await;
     let list = "/kbs/v0/attestation-policy";
@@ -181,16 +182,21 @@ async fn reference_values_are_registered_listed_read_and_deleted() {
     let world = World::new().await;
     world.register(json!({"rvps:///a/b:v1": ["x"], "svn": ["1"]})).await;
     world.register(json!({"svn": ["2"]})).await;
-    let get = async |path: &str| world.administer(Role::ReferenceValueWriter, "GET", path, Body::empty()).await;
+    let get =
+        async |path: &str| world.administer(Role::ReferenceValueWriter, "GET", path, Body::empty()).await;
     assert_eq!(get("/kbs/v0/reference-value/svn").await.ok().json(), json!(["2"]));
     assert_eq!(get("/kbs/v0/reference-value/rvps:///a/b:v1").await.ok().json(), json!(["x"]));
     let list = get("/kbs/v0/reference-value").await.ok().json();
     assert_eq!(list.as_array().unwrap().len(), 2);
-    assert_eq!((&list[1]["id"], &list[1]["version"], &list[1]["expired"]), (&json!("svn"), &json!(2), &json!(false)));
+    assert_eq!(
+        (&list[1]["id"], &list[1]["version"], &list[1]["expired"]),
+        (&json!("svn"), &json!(2), &json!(false))
+    );
     world.administer(Role::ReferenceValueWriter, "DELETE", "/kbs/v0/reference-value/svn", "").await.ok();
     assert_eq!(get("/kbs/v0/reference-value/svn").await.status, 404);
     let history = get("/kbs/v0/reference-value-history/svn").await.ok().json();
-    let deleted: Vec<&Value> = history.as_array().unwrap().iter().map(|version| &version["deleted"]).collect();
+    let deleted: Vec<&Value> =
+        history.as_array().unwrap().iter().map(|version| &version["deleted"]).collect();
     assert_eq!(deleted, [&json!(true), &json!(false), &json!(false)]);
     assert_eq!(get("/kbs/v0/reference-value-history/none").await.status, 404);
     // Expired values are listed as such, and not found.

@@ -24,7 +24,8 @@ use world::{ALLOW_ALL, World, base64url, settings};
 #[tokio::test]
 async fn auth_bodies_that_are_not_the_message() {
     let world = World::new().await;
-    let deep = format!(r#"{{"version":"0.4.0","tee":"snp","extra-params":{}{}}}"#, "[".repeat(500), "]".repeat(500));
+    let deep =
+        format!(r#"{{"version":"0.4.0","tee":"snp","extra-params":{}{}}}"#, "[".repeat(500), "]".repeat(500));
     for body in [
         "",
         "{",
@@ -100,7 +101,9 @@ async fn certificates_that_are_none() {
     let world = World::new().await;
     let guest = world.guest(Tee::Snp).await;
     let good = world.attestation(&guest, &[]);
-    for data in [vec![], vec![0x30_u8], vec![0; 27], b"-----BEGIN CERTIFICATE-----".to_vec(), vec![0x30; 100_000]] {
+    for data in
+        [vec![], vec![0x30_u8], vec![0; 27], b"-----BEGIN CERTIFICATE-----".to_vec(), vec![0x30; 100_000]]
+    {
         let mut body = good.clone();
         body["tee-evidence"]["primary_evidence"]["cert_chain"] = json!([{"cert_type": "VCEK", "data": data}]);
         let answer = world.post_attest(&guest.cookie, body.to_string()).await;
@@ -124,18 +127,24 @@ async fn bodies_beyond_their_limit() {
     let attest = world.post_attest(&guest.cookie, vec![b' '; (2 << 20) + 1]).await;
     assert_eq!(attest.refusal(), (413, "KBS-021".to_owned()));
     // Without a length, counted as it comes.
-    let endless = stream::iter((0..100_000).map(|_| Ok::<_, std::io::Error>(bytes::Bytes::from_static(&[b' '; 1024]))));
+    let endless =
+        stream::iter((0..100_000).map(|_| Ok::<_, std::io::Error>(bytes::Bytes::from_static(&[b' '; 1024]))));
     let attest = world.post_attest(&guest.cookie, Body::from_stream(endless)).await;
     assert_eq!(attest.refusal(), (413, "KBS-021".to_owned()));
-    for path in ["/kbs/v0/resource/a/b/c", "/kbs/v0/resource-policy", "/kbs/v0/attestation-policy", "/kbs/v0/reference-value"] {
+    for path in [
+        "/kbs/v0/resource/a/b/c",
+        "/kbs/v0/resource-policy",
+        "/kbs/v0/attestation-policy",
+        "/kbs/v0/reference-value",
+    ] {
         let answer = world.administer(Role::Admin, "POST", path, vec![b' '; (2 << 20) + 1]).await;
         assert_eq!(answer.status, 413, "{path}");
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn bodies_that_do_not_come_or_break_off() {
-    let world = World::with(Settings { body_timeout: Duration::from_secs(3), ..settings() }).await;
+    let world = World::with(Settings { body_timeout: Duration::from_millis(50), ..settings() }).await;
     let silent = Body::from_stream(stream::pending::<Result<bytes::Bytes, std::io::Error>>());
     assert_eq!(world.call("POST", "/kbs/v0/auth", &[], silent).await.refusal(), (408, "KBS-022".to_owned()));
     let broken = stream::iter([Ok(bytes::Bytes::from_static(b"{")), Err(std::io::Error::other("gone"))]);
@@ -143,10 +152,13 @@ async fn bodies_that_do_not_come_or_break_off() {
     assert_eq!(answer.refusal(), (400, "KBS-023".to_owned()));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn requests_that_take_too_long() {
-    let settings =
-        Settings { body_timeout: Duration::from_secs(100), request_timeout: Duration::from_secs(2), ..settings() };
+    let settings = Settings {
+        body_timeout: Duration::from_secs(100),
+        request_timeout: Duration::from_millis(50),
+        ..settings()
+    };
     let world = World::with(settings).await;
     let silent = Body::from_stream(stream::pending::<Result<bytes::Bytes, std::io::Error>>());
     let answer = world.call("POST", "/kbs/v0/auth", &[], silent).await;
@@ -174,7 +186,11 @@ async fn cookies_that_are_missing_forged_foreign_or_stale() {
         ("not base64", "!!!!".to_owned(), "KBS-006"),
         ("foreign", foreign, "KBS-007"),
     ] {
-        assert_eq!(world.post_attest(&cookie, body.clone()).await.refusal(), (401, code.to_owned()), "{what}");
+        assert_eq!(
+            world.post_attest(&cookie, body.clone()).await.refusal(),
+            (401, code.to_owned()),
+            "{what}"
+        );
         let headers = [("cookie", format!("kbs-session-id={cookie}"))];
         let headers = [(headers[0].0, headers[0].1.as_str())];
         let get = world.call("GET", "/kbs/v0/resource/a/b/c", &headers, "").await;
@@ -239,7 +255,17 @@ async fn resource_paths_that_are_none() {
 #[tokio::test]
 async fn paths_and_methods_that_are_not_served() {
     let world = World::new().await;
-    for path in ["/", "/kbs", "/kbs/v0", "/kbs/v0/", "/kbs/v1/auth", "/kbs/v0/sample/x", "/kbs/v0/resource/", "/kbs/v0/auth/", "//kbs/v0/auth"] {
+    for path in [
+        "/",
+        "/kbs",
+        "/kbs/v0",
+        "/kbs/v0/",
+        "/kbs/v1/auth",
+        "/kbs/v0/sample/x",
+        "/kbs/v0/resource/",
+        "/kbs/v0/auth/",
+        "//kbs/v0/auth",
+    ] {
         let answer = world.call("POST", path, &[], "").await;
         assert_eq!(answer.refusal(), (404, "KBS-019".to_owned()), "{path}");
         assert!(answer.json()["type"].as_str().unwrap().ends_with("/PluginNotFound"));
@@ -265,7 +291,9 @@ async fn paths_and_methods_that_are_not_served() {
 #[tokio::test]
 async fn policies_that_are_not_admitted() {
     let world = World::new().await;
-    let encode = |text: &str| json!({"type": "rego", "policy_id": "default_cpu", "policy": base64url(text)}).to_string();
+    let encode = |text: &str| {
+        json!({"type": "rego", "policy_id": "default_cpu", "policy": base64url(text)}).to_string()
+    };
     let endless = "package policy\nimport rego.v1\nallow if { allow }\ntrust_claims := {}\n";
     let huge = format!("package policy\n# {}\n", "x".repeat(70_000));
     for (body, status) in [
@@ -281,7 +309,8 @@ async fn policies_that_are_not_admitted() {
         (json!({"policy": base64url(ALLOW_ALL)}).to_string(), 400),
         ("{".to_owned(), 400),
     ] {
-        let answer = world.administer(Role::PolicyWriter, "POST", "/kbs/v0/attestation-policy", body.clone()).await;
+        let answer =
+            world.administer(Role::PolicyWriter, "POST", "/kbs/v0/attestation-policy", body.clone()).await;
         assert_eq!(answer.status, status, "{body:.120}: {}", answer.text());
     }
     let id = "/kbs/v0/attestation-policy/default_cpu";

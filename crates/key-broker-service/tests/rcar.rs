@@ -83,7 +83,8 @@ async fn the_recorded_exchange_is_replayed() {
     world.set_resource("default/key/1", b"the secret").await;
 
     let request = r#"{"version":"0.4.0","tee":"sample","extra-params":{"supported-hash-algorithms":["sha256","sha384","sha512","sm3"]}}"#;
-    let content = [("content-type", "application/json"), ("user-agent", "attestation-agent-kbs-client/0.1.0")];
+    let content =
+        [("content-type", "application/json"), ("user-agent", "attestation-agent-kbs-client/0.1.0")];
     let challenge = world.call("POST", "/kbs/v0/auth", &content, request).await.ok();
     let nonce = challenge.json()["nonce"].as_str().unwrap().to_owned();
     assert_eq!(challenge.text(), format!(r#"{{"nonce":"{nonce}","extra-params":""}}"#));
@@ -270,8 +271,8 @@ async fn replicas_share_challenges_sessions_and_keys() {
     let one = World::with_resource_policies(&[("resource-policy", ALLOW_ALL)]).await;
     let two = one.replica().await;
     one.set_resource("a/b/c", b"x").await;
-    // A day later one of them makes new keys; the other one learns of them when it meets them.
-    one.clock.advance(91 * 86_400);
+    // One of them makes new keys; the other one learns of them when it meets them.
+    one.clock.advance(90 * 86_400);
     one.broker.keep_house().await;
     let guest = one.guest(Tee::Sample).await;
     let token = two.attest(&guest, &[]).await.token();

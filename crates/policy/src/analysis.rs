@@ -11,8 +11,9 @@ use regorus::unstable::{Expr, Import, Literal, Module, Parser, Query, Rule, Rule
 
 use crate::dependencies::{Node, acyclic};
 use crate::lexer::{SOURCE_NAME, count64, syntax};
+use crate::needs::Need;
 use crate::references::{
-    DataRef, call_name, children, data_ref, head, head_name, head_reference, static_path,
+    DataRef, call_name, children, data_ref, head, head_name, head_reference, input_path, static_path,
 };
 use crate::{Limits, PolicyError, PolicyKind, builtins, growth};
 
@@ -31,6 +32,8 @@ pub(crate) struct Checked {
     pub(crate) in_parts: BTreeSet<String>,
     /// The names of reference values that the policy asks for literally.
     pub(crate) queried: BTreeSet<String>,
+    /// The parts of the input that the policy reads.
+    pub(crate) input: Need,
 }
 
 /// Parses and checks `text`, which passed [`crate::lexer::guard`].
@@ -41,8 +44,12 @@ pub(crate) fn check(kind: PolicyKind, text: &str, limits: &Limits) -> Result<Che
     let module = parser.parse().map_err(|e| syntax(&e))?;
 
     package(&module)?;
+    let mut input = Need::default();
     for import in &module.imports {
         check_import(import)?;
+        if let Some(path) = input_path(&import.refr) {
+            input.add(&path.names, true);
+        }
     }
     let names = rule_names(&module)?;
     let arities = arities(&module);
@@ -53,6 +60,7 @@ pub(crate) fn check(kind: PolicyKind, text: &str, limits: &Limits) -> Result<Che
         let mut visitor = Visitor { kind, names: &names, arities: &arities, node: Node::default() };
         visitor.rule(rule)?;
         queried.append(&mut visitor.node.queried);
+        input.merge(std::mem::take(&mut visitor.node.input));
         let node = graph.entry(name).or_default();
         node.line = if node.line == 0 { line } else { node.line };
         node.depth = node.depth.max(visitor.node.depth);
@@ -66,7 +74,7 @@ pub(crate) fn check(kind: PolicyKind, text: &str, limits: &Limits) -> Result<Che
         .iter()
         .filter(|rule| !matches!(head_reference(rule), Expr::Var { .. }))
         .filter_map(|rule| head_name(rule));
-    Ok(Checked { in_parts: in_parts.collect(), queried, rules: names })
+    Ok(Checked { in_parts: in_parts.collect(), queried, input, rules: names })
 }
 
 pub(crate) fn unsupported(line: u32, construct: impl Into<String>, why: &str) -> PolicyError {
@@ -222,7 +230,11 @@ impl Visitor<'_> {
                         self.expr(expr, depth)?;
                     }
                 }
-                Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.expr(expr, depth)?,
+                Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => match input_path(expr) {
+                    // A statement by itself asks only whether the value is there and not false.
+                    Some(path) if !path.goes_on => self.node.input.add(&path.names, false),
+                    _ => self.expr(expr, depth)?,
+                },
                 Literal::Every { domain, query, .. } => {
                     self.expr(domain, depth)?;
                     self.query(query, depth.saturating_add(1))?;
@@ -240,6 +252,8 @@ impl Visitor<'_> {
                 let name = span.text();
                 if name == "data" {
                     self.depends_on_any();
+                } else if name == "input" {
+                    self.node.input.add(&[], true);
                 } else {
                     self.depends_on(name);
                 }
@@ -276,6 +290,10 @@ impl Visitor<'_> {
             Some(DataRef::Rule(name)) => self.depends_on(name),
             Some(DataRef::Other) | None => {}
         }
+        let input = input_path(expr);
+        if let Some(path) = &input {
+            self.node.input.add(&path.names, true);
+        }
         let mut at = expr;
         let mut depth = depth;
         loop {
@@ -286,8 +304,8 @@ impl Visitor<'_> {
                     self.expr(index, depth)?;
                     at = refr;
                 }
-                // The root `data` was looked at as a whole.
-                Expr::Var { .. } if data.is_some() => return Ok(()),
+                // References that begin with `data` or `input` were looked at as a whole.
+                Expr::Var { .. } if data.is_some() || input.is_some() => return Ok(()),
                 root => return self.expr(root, depth),
             }
             depth = depth.saturating_add(1);

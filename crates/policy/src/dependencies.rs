@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::PolicyError;
 use crate::lexer::count32;
+use crate::needs::Need;
 
 /// How deep evaluation may go down: the nesting of expressions, summed along a path of rules.
 const MAX_STACK: u32 = 512;
@@ -12,6 +13,7 @@ const MAX_STACK: u32 = 512;
 #[derive(Default)]
 pub(crate) struct Node {
     pub(crate) line: u32,
+    pub(crate) input: Need,
     pub(crate) queried: BTreeSet<String>,
     pub(crate) depends_on: BTreeSet<String>,
     pub(crate) depth: u32,

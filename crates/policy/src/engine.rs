@@ -17,10 +17,12 @@ use regorus::rvm::program::Program;
 use regorus::rvm::vm::{ExecutionMode, ExecutionState, RegoVM, SuspendReason, VmError};
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, PolicyLengthConfig, Value as Rego};
+use serde_json::Value;
 
 use crate::analysis::{Checked, QUERY};
 use crate::interpreter::{self, Interpreter};
 use crate::lexer::{SOURCE_NAME, syntax};
+use crate::needs::Need;
 use crate::value::{Allowance, Unfit, only_string, to_rego};
 use crate::{Evaluating, Limits, PolicyError, PolicyKind};
 
@@ -69,6 +71,8 @@ impl Entry {
 pub(crate) struct Compiled {
     entries: Vec<Entry>,
     form: Form,
+    /// The parts of the input that it reads.
+    input: Need,
     limits: Limits,
 }
 
@@ -116,7 +120,7 @@ pub(crate) fn compile(
         // Rules in parts have no path of their own, and the virtual machine cannot begin with them.
         _ => interpreter(engine)?,
     };
-    Ok(Compiled { entries, form, limits: *limits })
+    Ok(Compiled { entries, form, input: checked.input.clone(), limits: *limits })
 }
 
 /// Whether the virtual machine does not compile this although it is good Rego. The engine wraps some
@@ -192,6 +196,12 @@ pub(crate) fn unfit_input(what: &str, unfit: Unfit) -> PolicyError {
 impl Compiled {
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Brings the input into the engine, as far as the policy reads it.
+    pub(crate) fn input(&self, input: &Value) -> Result<Rego, PolicyError> {
+        let mut allowance = Allowance::new(self.limits.max_input);
+        self.input.to_rego(input, &mut allowance).map_err(|unfit| unfit_input("input", unfit))
     }
 
     pub(crate) fn has(&self, entry: Entry) -> bool {

@@ -32,6 +32,7 @@ mod growth;
 mod interpreter;
 mod lexer;
 mod limits;
+mod needs;
 mod policy;
 mod references;
 mod samples;

@@ -21,8 +21,8 @@ pub struct Limits {
     pub max_instructions: usize,
     /// How long one evaluation may take.
     pub max_time: Duration,
-    /// How large the input, the data and all reference values asked for may each be, counted as the
-    /// result.
+    /// How large the input (as far as the policy reads it), the data and all reference values asked
+    /// for may each be, counted as the result.
     pub max_input: usize,
     /// How large the result of an evaluation may be: bytes of text, and eight for each node.
     pub max_output: usize,

@@ -122,8 +122,7 @@ impl Policy {
         } else {
             &[Entry::TrustClaims]
         };
-        let mut results =
-            compiled.evaluate(entries, self.inward("input", input)?, None, &mut host)?.into_iter();
+        let mut results = compiled.evaluate(entries, compiled.input(input)?, None, &mut host)?.into_iter();
         let trust_vector = appraisal::trust_vector(&results.next().unwrap_or(Rego::Undefined))?;
         let extensions = results.next().unwrap_or(Rego::Undefined);
         let extensions = appraisal::extensions(&extensions, compiled.limits().max_output)?;
@@ -147,7 +146,7 @@ impl Policy {
             return Ok(Vec::new());
         }
         let mut host = Host::new(Some((values, now)), compiled.limits());
-        let input = self.inward("input", input)?;
+        let input = compiled.input(input)?;
         let results = compiled.evaluate(&[Entry::Findings], input, None, &mut host)?;
         let findings = results.into_iter().next().unwrap_or(Rego::Undefined);
         appraisal::findings(&findings, compiled.limits().max_output)
@@ -167,7 +166,9 @@ impl Policy {
         }
         let compiled = &self.inner.compiled;
         let mut host = Host::new(None, compiled.limits());
-        let (data, input) = (self.inward("data", data)?, self.inward("input", input)?);
+        let mut allowance = Allowance::new(compiled.limits().max_input);
+        let data = to_rego(data, &mut allowance).map_err(|unfit| engine::unfit_input("data", unfit))?;
+        let input = compiled.input(input)?;
         let results = compiled.evaluate(&[Entry::Allow], input, Some(data), &mut host)?;
         Ok(matches!(results.as_slice(), [Rego::Bool(true)]))
     }
@@ -175,10 +176,5 @@ impl Policy {
     fn needs(&self, needed: PolicyKind) -> Result<(), PolicyError> {
         let found = self.inner.kind;
         if found == needed { Ok(()) } else { Err(PolicyError::WrongKind { found, needed }) }
-    }
-
-    fn inward(&self, what: &str, value: &Value) -> Result<Rego, PolicyError> {
-        let mut allowance = Allowance::new(self.inner.compiled.limits().max_input);
-        to_rego(value, &mut allowance).map_err(|unfit| engine::unfit_input(what, unfit))
     }
 }

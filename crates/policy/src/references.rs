@@ -116,3 +116,24 @@ pub(crate) fn children(expr: &Expr) -> Vec<&Expr> {
         _ => Vec::new(),
     }
 }
+
+/// A reference that begins with `input`.
+pub(crate) struct InputPath {
+    /// The names after `input`, up to the first part that is not a plain name.
+    pub(crate) names: Vec<String>,
+    /// Whether other parts follow: an index or a variable.
+    pub(crate) goes_on: bool,
+}
+
+pub(crate) fn input_path(expr: &Expr) -> Option<InputPath> {
+    let mut parts = full_path(expr).into_iter();
+    if parts.next().flatten().as_deref() != Some("input") {
+        return None;
+    }
+    let mut names = Vec::new();
+    for part in parts {
+        let Some(name) = part else { return Some(InputPath { names, goes_on: true }) };
+        names.push(name);
+    }
+    Some(InputPath { names, goes_on: false })
+}

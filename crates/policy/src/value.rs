@@ -45,7 +45,7 @@ impl Allowance {
         Allowance(count64(bytes))
     }
 
-    fn take(&mut self, text: usize) -> Result<(), Unfit> {
+    pub(crate) fn take(&mut self, text: usize) -> Result<(), Unfit> {
         self.0 = self.0.checked_sub(count64(text).saturating_add(NODE)).ok_or(Unfit::TooLarge)?;
         Ok(())
     }

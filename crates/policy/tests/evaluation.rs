@@ -239,7 +239,7 @@ fn the_affirming_policy_looks_at_every_submodule() {
 
 #[test]
 fn data_and_input_that_cannot_be_are_errors() {
-    let policy = resource("allow := true");
+    let policy = resource("allow if { input.x == input.y } else := input == 1");
     assert!(matches!(policy.allow(&json!(1), &json!({})), Err(PolicyError::Input { .. })));
     assert!(policy.allow(&json!({"policy": {"allow": true}}), &json!({})).is_err());
     let mut deep = json!(1);
@@ -249,6 +249,48 @@ fn data_and_input_that_cannot_be_are_errors() {
     assert!(matches!(policy.allow(&json!({}), &deep), Err(PolicyError::Input { .. })));
     let huge = json!("x".repeat(2 << 20));
     assert!(matches!(policy.allow(&json!({}), &huge), Err(PolicyError::Input { .. })));
+}
+
+#[test]
+fn only_the_parts_of_the_input_that_are_read_are_bounded() {
+    let mut deep = json!(1);
+    for _ in 0..200 {
+        deep = json!([deep]);
+    }
+    let input = json!({"read": {"this": 1, "not": "x".repeat(2 << 20)}, "other": deep});
+    let policy =
+        resource("allow if { input.read; input.read.this == 1; not input.missing; not input.read.nothing }");
+    assert_eq!(policy.allow(&json!({}), &input), Ok(true));
+    let policy = resource("allow if { input.read.not }");
+    assert_eq!(policy.allow(&json!({}), &json!({"read": {"not": false}})), Ok(false));
+    assert_eq!(policy.allow(&json!({}), &json!({"read": {"not": {"a": 1}}})), Ok(true));
+    assert!(matches!(policy.allow(&json!({}), &input), Err(PolicyError::Input { .. })));
+}
+
+#[test]
+fn every_way_to_read_the_whole_input_sees_all_of_it() {
+    let input = json!({"a": {"b": 1, "c": 2}, "d": [{"e": 3}]});
+    for condition in [
+        "count(input) == 2",
+        "count(input.a) == 2",
+        "x := input; x.a.c == 2",
+        "some k; input.a[k] == 2; k == \"c\"",
+        "some k, v in input.a; v == 2; k == \"c\"",
+        "input[\"a\"][\"c\"] == 2",
+        "input.d[0].e == 3",
+        "input.d[_].e == 3",
+        "f(input.a) == 2",
+        "object.get(input, \"a\", {}).c == 2",
+        "every v in input.a { v > 0 }; input.a == {\"b\": 1, \"c\": 2}",
+        "[y | y := input.a.c][0] == 2",
+        "input == {\"a\": {\"b\": 1, \"c\": 2}, \"d\": [{\"e\": 3}]}",
+        "{\"c\": z, \"b\": 1} = input.a; z == 2",
+    ] {
+        let policy = resource(&format!("f(x) := x.c\nallow if {{ {condition} }}"));
+        assert_eq!(policy.allow(&json!({}), &input), Ok(true), "{condition}");
+    }
+    let text = "package policy\nimport input.a as part\nimport input as all\nallow if { part.c == 2; count(all) == 2 }";
+    assert_eq!(Policy::bundled(PolicyKind::Resource, text).unwrap().allow(&json!({}), &input), Ok(true));
 }
 
 #[test]

@@ -18,11 +18,12 @@ use assay_types::Lookup;
 use serde_json::{Value, json};
 use support::{NOW, TRUSTEE_LIKE, Table, sample_input, sample_values, snp_input, snp_values};
 
-/// The same policy with a rule that the virtual machine does not compile, and that changes nothing.
+/// The same policy with rules that the virtual machine does not compile, that read the whole input,
+/// and that change nothing.
 fn forms() -> [Policy; 2] {
     let through_an_object = TRUSTEE_LIKE.replace(
         "trust_claims := {\n",
-        "parts[\"x\"] := 1 if { input.never }\n\nunused := parts\n\ntrust_claims := {k: v | some k, v in claims; not unused.x}\n\nclaims := {\n",
+        "parts[\"x\"] := 1 if { input.never }\n\nall := input\n\nunused := parts\n\ntrust_claims := {k: v | some k, v in claims; not unused.x}\n\nclaims := {\n",
     );
     assert!(through_an_object != TRUSTEE_LIKE);
     let forms = [TRUSTEE_LIKE, &through_an_object]

@@ -4,12 +4,15 @@ use serde_json::Value;
 
 use crate::{ReferenceValueError, sample};
 
+/// Names and values, or what is wrong with the payload.
+pub(crate) type Extracted = Result<Vec<(String, Value)>, ReferenceValueError>;
+
 /// Reads the payload of one message type.
 pub(crate) struct Extractor {
     /// The type's name in messages.
     pub(crate) name: &'static str,
     /// From the payload (base64 undone) to names and values. Limits on them are checked by the caller.
-    pub(crate) extract: fn(payload: &[u8]) -> Result<Vec<(String, Value)>, ReferenceValueError>,
+    pub(crate) extract: fn(payload: &[u8]) -> Extracted,
 }
 
 const EXTRACTORS: &[Extractor] = &[Extractor { name: sample::NAME, extract: sample::extract }];

@@ -1,12 +1,11 @@
 //! The message type `sample`: a JSON object, name to value, without a signature.
 
-use serde_json::Value;
-
+use crate::extractor::Extracted;
 use crate::{MAX_DEPTH, MAX_VALUES, ReferenceValueError, strict_json};
 
 pub(crate) const NAME: &str = "sample";
 
-pub(crate) fn extract(payload: &[u8]) -> Result<Vec<(String, Value)>, ReferenceValueError> {
+pub(crate) fn extract(payload: &[u8]) -> Extracted {
     let members = strict_json::object(payload, MAX_DEPTH)
         .map_err(|error| ReferenceValueError::Payload { kind: NAME, detail: error.to_string() })?;
     if members.len() > MAX_VALUES {

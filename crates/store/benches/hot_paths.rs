@@ -10,6 +10,7 @@
     missing_docs
 )]
 
+use std::path::Path;
 use std::time::Instant;
 
 use assay_store::{AttestedSession, KeyEncryptionKey, Store, StoreOptions};
@@ -26,42 +27,54 @@ fn main() {
 }
 
 async fn run() {
-    let folder = tempfile::tempdir().unwrap();
+    for order in [Order::Random, Order::Time] {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("assay.db");
+        open(&database, "new").await.close().await;
+        let store = open(&database, "existing").await;
+        store.put_resource(&resource(), &SecretBytes::new(vec![7; 32]), NOW).await.unwrap();
+        hot_paths(&store, order).await;
+        store.close().await;
+    }
+}
+
+async fn open(database: &Path, kind: &str) -> Store {
     let key_encryption_key = KeyEncryptionKey::from_bytes([1; 32]);
     let started = Instant::now();
-    let database = folder.path().join("assay.db");
-    let store = Store::open(StoreOptions { database, key_encryption_key }).await.unwrap();
-    println!("opened a new store in {:.1} ms, {}", started.elapsed().as_secs_f64() * 1e3, memory());
+    let store =
+        Store::open(StoreOptions { database: database.to_owned(), key_encryption_key }).await.unwrap();
+    println!("opened {kind} store in {:.1} ms, {}", started.elapsed().as_secs_f64() * 1e3, memory());
+    store
+}
 
-    store.put_resource(&resource(), &SecretBytes::new(vec![7; 32]), NOW).await.unwrap();
-
+async fn hot_paths(store: &Store, order: Order) {
+    println!("keys in {order:?} order");
     let mut next = 0;
     for callers in [1, 8, 64] {
         let each = 20_000 / callers;
         let first = next;
         next += callers * each;
-        measure(&store, "record_attestation", callers, each, move |store, caller, i| async move {
-            store.record_attestation(session(first + caller * each + i)).await.unwrap();
+        measure(store, "record_attestation", callers, each, move |store, caller, i| async move {
+            store.record_attestation(session(order, first + i * callers + caller)).await.unwrap();
         })
         .await;
-        measure(&store, "session", callers, each, move |store, caller, i| async move {
-            let hash = session(first + caller * each + i).session_hash;
+        measure(store, "session", callers, each, move |store, caller, i| async move {
+            let hash = session(order, first + i * callers + caller).session_hash;
             assert!(store.session(&hash).await.unwrap().is_some());
         })
         .await;
-        measure(&store, "get_resource", callers, each, |store, _, _| async move {
+        measure(store, "get_resource", callers, each, |store, _, _| async move {
             assert!(store.get_resource(&resource()).await.unwrap().is_some());
         })
         .await;
     }
-    println!("{} sessions stored, {}", next, memory());
+    println!("{next} sessions stored, {}", memory());
     let (started, before) = (Instant::now(), cpu_micros());
     let removed = store.sweep(UnixTime::MAX).await.unwrap();
-    let count = removed as f64;
     println!(
         "sweep of {removed}: cpu {:.1} µs, wall {:.1} µs each",
-        (cpu_micros() - before) / count,
-        started.elapsed().as_secs_f64() * 1e6 / count
+        (cpu_micros() - before) / removed as f64,
+        started.elapsed().as_secs_f64() * 1e6 / removed as f64
     );
 }
 
@@ -96,20 +109,34 @@ fn resource() -> ResourcePath {
     "default/key/1".parse().unwrap()
 }
 
+/// How the keys of sessions follow each other.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    /// As hashes do.
+    Random,
+    /// By the time of issue, then as hashes do; 300 in a second.
+    Time,
+}
+
 /// A session of the usual size: a token of 3 KiB, a verdict of 4 KiB.
-fn session(number: usize) -> AttestedSession {
-    let hash = |kind: u64| {
-        // Spread like real hashes, which is what costs in an index.
+fn session(order: Order, number: usize) -> AttestedSession {
+    let key = |kind: u64| {
         let spread = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ kind;
         let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&spread.to_be_bytes());
+        if let Order::Time = order {
+            bytes[..4].copy_from_slice(&(number as u32 / 300).to_be_bytes());
+        }
+        bytes[4..12].copy_from_slice(&spread.to_be_bytes());
+        if let Order::Random = order {
+            bytes.rotate_left(4);
+        }
         bytes
     };
     AttestedSession {
-        challenge_hash: hash(1),
-        session_hash: hash(2),
-        jti: hash(3).iter().map(|b| format!("{b:02x}")).collect(),
-        expires: NOW.plus(300 + number as i64 / 1000),
+        challenge_hash: key(1),
+        session_hash: key(2),
+        jti: key(3).iter().map(|b| format!("{b:02x}")).collect(),
+        expires: NOW.plus(300 + number as i64 / 300),
         token: "t".repeat(3 << 10),
         verdict: "v".repeat(4 << 10),
     }

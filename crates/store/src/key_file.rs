@@ -4,13 +4,14 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aws_lc_rs::{hmac, rand};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use zeroize::Zeroizing;
 
 use crate::StoreError;
+use crate::private_files::{create_private_folder, parent_folder};
 
 /// The length of the key in bytes.
 const KEY_LEN: usize = 32;
@@ -78,25 +79,6 @@ impl KeyEncryptionKey {
     pub(crate) fn expose(&self) -> &[u8] {
         self.bytes.as_slice()
     }
-}
-
-/// The folder that `path` lies in.
-pub(crate) fn parent_folder(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    }
-}
-
-/// Makes the folder, and those above it, with mode 0700 when it is not there. One that is there
-/// keeps its mode: it is its owner's affair.
-pub(crate) fn create_private_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
 }
 
 fn open_for_reading(path: &Path) -> io::Result<File> {

@@ -30,6 +30,7 @@ mod key_file;
 mod keys;
 mod meta;
 mod policies;
+mod private_files;
 mod reference_values;
 mod resources;
 mod rows;

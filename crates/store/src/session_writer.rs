@@ -1,5 +1,6 @@
-//! Many attestations in one transaction. Requests put their record into a queue; one task takes
-//! all that wait there, writes them with as few statements as possible, and answers each.
+//! Many attestations in one transaction. When nobody writes, a request writes its record itself.
+//! Otherwise it puts it into a queue; one task takes all that wait there, writes them with as few
+//! statements as possible, and answers each.
 
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
@@ -7,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::rows::{Batched, column, next_batch, value_rows};
-use crate::sqlite::Database;
+use crate::sqlite::{Database, Writer};
 use crate::{AttestedSession, StoreError};
 
 /// How many records may wait, and the most that are taken at once. When the queue is full, requests
@@ -34,20 +35,26 @@ enum Command {
     Close(oneshot::Sender<()>),
 }
 
-/// The queue's entrance. The task ends when it is dropped.
+/// The way in. The task ends when it is dropped.
 pub(crate) struct SessionWriter {
+    database: Arc<Database>,
     queue: mpsc::Sender<Command>,
 }
 
 impl SessionWriter {
     pub(crate) fn start(database: Arc<Database>) -> Self {
         let (queue, commands) = mpsc::channel(QUEUE);
-        tokio::spawn(run(database, commands));
-        SessionWriter { queue }
+        tokio::spawn(run(Arc::clone(&database), commands));
+        SessionWriter { database, queue }
     }
 
     /// Writes the record; returns once it is committed.
     pub(crate) async fn record(&self, session: AttestedSession) -> Result<(), StoreError> {
+        if let Some(writer) = self.database.free_session_writer().await? {
+            // Only this record: a caller who goes away half-way takes nobody else's along.
+            let written = insert(writer, vec![session]).await?;
+            return if written.is_empty() { Err(StoreError::AlreadyUsed) } else { Ok(()) };
+        }
         let (answer, answered) = oneshot::channel();
         let command = Command::Record(Box::new(session), answer);
         self.queue.send(command).await.map_err(|_| StoreError::Closed)?;
@@ -68,19 +75,28 @@ async fn run(database: Arc<Database>, mut commands: mpsc::Receiver<Command>) {
     let mut taken = Vec::new();
     let mut closers = Vec::new();
     while commands.recv_many(&mut taken, QUEUE).await > 0 {
-        let mut records = Vec::with_capacity(taken.len());
+        let mut sessions = Vec::with_capacity(taken.len());
+        let mut waiting = Vec::with_capacity(taken.len());
         for command in taken.drain(..) {
             match command {
-                Command::Record(session, answer) => records.push((session, answer)),
+                Command::Record(session, answer) => {
+                    waiting.push((session.challenge_hash, answer));
+                    sessions.push(*session);
+                }
                 Command::Close(done) => {
                     commands.close();
                     closers.push(done);
                 }
             }
         }
-        while !records.is_empty() {
-            let batch = records.drain(..next_batch(records.len())).collect();
-            write(&database, batch).await;
+        while !sessions.is_empty() {
+            let size = next_batch(sessions.len());
+            let batch = sessions.drain(..size).collect();
+            let written = match database.session_writer().await {
+                Ok(writer) => insert(writer, batch).await,
+                Err(error) => Err(error),
+            };
+            answer(waiting.drain(..size), written);
         }
     }
     for done in closers {
@@ -88,21 +104,14 @@ async fn run(database: Arc<Database>, mut commands: mpsc::Receiver<Command>) {
     }
 }
 
-/// Writes one batch and answers its records. Whoever no longer waits for the answer is passed over.
-async fn write(database: &Database, batch: Vec<(Box<AttestedSession>, Answer)>) {
-    let mut waiting = Vec::with_capacity(batch.len());
-    let mut sessions = Vec::with_capacity(batch.len());
-    for (session, answer) in batch {
-        waiting.push((session.challenge_hash, answer));
-        sessions.push(session);
-    }
-    match insert(database, sessions).await {
+/// Answers the records of one batch. Whoever no longer waits for the answer is passed over.
+fn answer(waiting: impl Iterator<Item = ([u8; 32], Answer)>, written: Result<HashSet<Vec<u8>>, StoreError>) {
+    match written {
         Ok(mut written) => {
             for (challenge, answer) in waiting {
                 // Two records of one challenge in one batch: the first row is the one written.
-                let result =
-                    if written.remove(challenge.as_slice()) { Ok(()) } else { Err(StoreError::AlreadyUsed) };
-                let _nobody_waits = answer.send(result);
+                let new = written.remove(challenge.as_slice());
+                let _nobody_waits = answer.send(if new { Ok(()) } else { Err(StoreError::AlreadyUsed) });
             }
         }
         Err(error) => {
@@ -113,14 +122,13 @@ async fn write(database: &Database, batch: Vec<(Box<AttestedSession>, Answer)>) 
     }
 }
 
-/// The challenges whose records were written.
+/// Writes one batch. Returns the challenges whose records were written.
 async fn insert(
-    database: &Database,
-    sessions: Vec<Box<AttestedSession>>,
+    mut writer: Writer<'_>,
+    sessions: Vec<AttestedSession>,
 ) -> Result<HashSet<Vec<u8>>, StoreError> {
     let mut query = sqlx::query(INSERT.text(sessions.len())?);
     for session in sessions {
-        let session = *session;
         query = query
             .bind(session.challenge_hash.to_vec())
             .bind(session.session_hash.to_vec())
@@ -129,7 +137,6 @@ async fn insert(
             .bind(session.token)
             .bind(session.verdict);
     }
-    let mut writer = database.session_writer().await?;
     let rows = writer.fetch_all(query).await?;
     writer.finish().await?;
     rows.iter().map(|row| column(row, 0)).collect()

@@ -21,7 +21,7 @@ use tokio::sync::{MutexGuard, Semaphore};
 
 use crate::rows::column;
 use crate::seal::Sealer;
-use crate::{StoreError, StoreLimits, meta};
+use crate::{StoreError, StoreLimits, meta, private_files};
 
 /// A row of a result.
 pub(crate) type Row = SqliteRow;
@@ -105,7 +105,7 @@ impl Database {
     pub(crate) async fn open(path: &Path, limits: StoreLimits, sealer: &Sealer) -> Result<Self, StoreError> {
         // An absolute path cannot be taken for a URI or for ":memory:".
         let path = std::path::absolute(path).map_err(|e| not_accessible(path, e))?;
-        prepare_file(&path)?;
+        private_files::prepare_database(&path)?;
         let database = Database {
             path,
             limits,
@@ -141,8 +141,23 @@ impl Database {
         self.writer(Durability::ProcessDeath).await
     }
 
+    /// [`Database::session_writer`] when nobody writes at the moment.
+    pub(crate) async fn free_session_writer(&self) -> Result<Option<Writer<'_>>, StoreError> {
+        match self.writers.try_lock() {
+            Ok(writers) => Ok(Some(self.writer_of(writers, Durability::ProcessDeath).await?)),
+            Err(_) => Ok(None),
+        }
+    }
+
     async fn writer(&self, durability: Durability) -> Result<Writer<'_>, StoreError> {
-        let mut writers = self.writers.lock().await;
+        self.writer_of(self.writers.lock().await, durability).await
+    }
+
+    async fn writer_of<'a>(
+        &'a self,
+        mut writers: MutexGuard<'a, Writers>,
+        durability: Durability,
+    ) -> Result<Writer<'a>, StoreError> {
         if writers.closed {
             return Err(StoreError::Closed);
         }
@@ -214,19 +229,24 @@ impl Database {
             // A damaged file, or one made to do harm, is noticed and calls nothing.
             .pragma("cell_size_check", "ON")
             .pragma("trusted_schema", "OFF")
-            // A negative number is KiB. The system's page cache does the rest.
-            .pragma("cache_size", "-1024")
             // Statements carry tokens and sealed values.
             .disable_statement_logging();
+        // Cache sizes are in KiB (a negative number); the system's page cache does the rest.
         match role {
-            Role::Reader => options = options.pragma("query_only", "ON"),
+            Role::Reader => options = options.pragma("query_only", "ON").pragma("cache_size", "-1024"),
             Role::Writer(durability) => {
                 options = match durability {
-                    // Deleted content is overwritten with zeros.
-                    Durability::PowerLoss => {
-                        options.synchronous(SqliteSynchronous::Full).pragma("secure_delete", "ON")
-                    }
-                    Durability::ProcessDeath => options.synchronous(SqliteSynchronous::Normal).pragma("cache_size", "-16384").pragma("wal_autocheckpoint","4000"),
+                    Durability::PowerLoss => options
+                        .synchronous(SqliteSynchronous::Full)
+                        .pragma("cache_size", "-1024")
+                        // Deleted content is overwritten with zeros.
+                        .pragma("secure_delete", "ON"),
+                    // The same pages of the indexes are written over and over: they are kept, and
+                    // folded into the database file less often (4000 pages are 16 MiB of log).
+                    Durability::ProcessDeath => options
+                        .synchronous(SqliteSynchronous::Normal)
+                        .pragma("cache_size", "-4096")
+                        .pragma("wal_autocheckpoint", "4000"),
                 };
                 // After a burst the log gives its space back.
                 options = options.pragma("journal_size_limit", "16777216");
@@ -401,38 +421,6 @@ impl Writer<'_> {
 
 fn not_accessible(path: &Path, detail: impl ToString) -> StoreError {
     StoreError::NotAccessible { path: path.to_owned(), detail: detail.to_string() }
-}
-
-/// Makes the file with mode 0600, whatever the umask; SQLite gives its log the same mode. Of a file
-/// that is there, access for others is taken away.
-fn prepare_file(path: &Path) -> Result<(), StoreError> {
-    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-
-    let failed = |error: std::io::Error| not_accessible(path, error);
-    let folder = crate::key_file::parent_folder(path);
-    crate::key_file::create_private_folder(&folder).map_err(|e| not_accessible(&folder, e))?;
-    let made = std::fs::OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
-    let file = match made {
-        Ok(file) => {
-            std::fs::File::open(&folder).and_then(|f| f.sync_all()).map_err(failed)?;
-            file
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            std::fs::OpenOptions::new().read(true).write(true).open(path).map_err(failed)?
-        }
-        Err(error) => return Err(failed(error)),
-    };
-    let status = file.metadata().map_err(failed)?;
-    if !status.is_file() {
-        return Err(not_accessible(path, "it is not a regular file"));
-    }
-    if status.permissions().mode() & 0o777 != 0o600 {
-        if status.len() > 0 {
-            tracing::warn!(path = %path.display(), "the database file was open to others; setting mode 600");
-        }
-        file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -24,6 +24,9 @@ pub struct Check {
     pub source: &'static str,
 }
 
+/// The detail of a check that was not made because of another one.
+const EARLIER_FAILED: &str = "an earlier check failed";
+
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -77,6 +80,11 @@ impl Finding {
             detail: detail.into(),
             remedy: Cow::Borrowed(remedy),
         }
+    }
+
+    /// Whether the check was not made because it needs what an earlier, failed one would have given.
+    pub fn depends_on_a_failed_one(&self) -> bool {
+        self.outcome == Outcome::NotChecked && self.detail == EARLIER_FAILED
     }
 
     /// Whether the check failed.
@@ -170,7 +178,7 @@ impl Checks {
                 continue;
             }
             self.findings.push(if failed {
-                Finding::new(check, Outcome::NotChecked, "", "", "an earlier check failed")
+                Finding::new(check, Outcome::NotChecked, "", "", EARLIER_FAILED)
             } else {
                 Finding::new(&INCOMPLETE, Outcome::Failed, check.code, "no outcome", check.name)
             });

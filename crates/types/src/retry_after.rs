@@ -44,7 +44,15 @@ mod tests {
 
     #[test]
     fn anything_else_is_no_wait_at_all() {
-        for value in ["", "-1", "1.5", "soon", "Sun, 06 Nov 1994", "Sunday, 06-Nov-94 08:49:37 GMT", "06 Nov 1994 08:49:37 +0000"] {
+        for value in [
+            "",
+            "-1",
+            "1.5",
+            "soon",
+            "Sun, 06 Nov 1994",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "06 Nov 1994 08:49:37 +0000",
+        ] {
             assert_eq!(parse_retry_after(value, UnixTime(0)), None, "{value}");
         }
     }

@@ -73,6 +73,15 @@ fn logging(settings: &Settings) -> anyhow::Result<()> {
 }
 
 async fn serve(settings: &Settings, out: Output) -> anyhow::Result<Exit> {
+    // Before anything is said to be ready: whoever reads that may ask to stop at once.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
     let dir = DataDir::new(&settings.server.data_dir);
     let built = crate::server::build(settings).await?;
     let listener = TcpListener::bind(settings.server.listen)
@@ -99,14 +108,6 @@ async fn serve(settings: &Settings, out: Output) -> anyhow::Result<Exit> {
         let line = json!({ "listening": addr, "scheme": scheme, "admin_key": dir.admin_key() });
         crate::output::raw(format!("{line}\n").as_bytes())?;
     }
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let shutdown = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
     if let Some(identity) = &tls {
         tokio::spawn(reload_on_hangup(Arc::clone(identity), signal(SignalKind::hangup())?));
     }

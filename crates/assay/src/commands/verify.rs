@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use assay_attestation_service::{Registry, TrustSettings};
+use assay_tee_snp::{CrlPolicy, SnpSettings, VmplPolicy};
 use assay_types::{
     AnchorsFile, Authenticated, Binding, Clock as _, CollateralItem, CollateralKind, CollateralOrigin,
-    CollateralSet, Finding, InitData, RawEvidence, Tee, TrustTier, UnixTime, VerifyError,
+    CollateralSet, Finding, InitData, Outcome, RawEvidence, Tee, TrustTier, UnixTime, VerifyError,
 };
 use serde_json::{Map, Value, json};
 
@@ -28,7 +29,11 @@ pub(crate) fn run(args: &VerifyArgs, out: Output) -> anyhow::Result<Exit> {
     let settings = TrustSettings {
         allow_sample: anchors.as_ref().is_some_and(|file| file.anchors.contains_key(&Tee::Sample)),
         emulated_anchors: anchors,
-        ..TrustSettings::production()
+        snp: SnpSettings {
+            vmpl: VmplPolicy::only(&args.allowed_vmpl),
+            crl: if args.require_crl { CrlPolicy::Required } else { CrlPolicy::IfPresent },
+            ..SnpSettings::production()
+        },
     };
     let registry = Registry::new(settings)?;
     let Some(verifier) = registry.get(tee) else {
@@ -68,7 +73,7 @@ fn accepted(tee: Tee, genuine: Vec<Authenticated>, out: Output) -> anyhow::Resul
                 claims.insert(name.into(), Value::String(value));
             }
         }
-        let passed = findings.iter().filter(|f| !f.failed()).count();
+        let passed = findings.iter().filter(|f| f.outcome == Outcome::Passed).count();
         out.line(format!(
             "accepted: genuine {tee} evidence{}",
             if facts.emulated { " of an EMULATOR, not of hardware" } else { "" }

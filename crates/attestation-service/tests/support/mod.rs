@@ -114,50 +114,70 @@ impl World {
     }
 
     pub async fn attest(&self, guest: Guest) -> Result<Issued, EvaluationError> {
+        self.evaluate(&self.prepare(guest)).await
+    }
+
+    pub async fn evaluate(&self, prepared: &Prepared) -> Result<Issued, EvaluationError> {
+        self.service
+            .evaluate(Evaluation {
+                tee: prepared.tee,
+                evidence: &prepared.evidence,
+                runtime_data: &prepared.runtime_data,
+                runtime_data_hash: HashAlgorithm::Sha384,
+                init_data: prepared.init_data.as_ref(),
+                policy_ids: &prepared.policy_ids,
+            })
+            .await
+    }
+
+    /// What the guest sends.
+    pub fn prepare(&self, guest: Guest) -> Prepared {
         let nonce = BASE64_STANDARD.encode([9; 32]);
         let runtime_data = RuntimeData {
             nonce,
             tee_pubkey: json!({ "kty": "EC", "crv": "P-256", "alg": "ECDH-ES+A256KW", "x": "AA", "y": "BB" }),
         };
+        let digest_of = |value: &Value| canonical_digest(value, HashAlgorithm::Sha384).unwrap();
         let additional = match &guest.additional {
             Some(tee) => {
-                let digest =
-                    canonical_digest(&additional_runtime_data(&runtime_data), HashAlgorithm::Sha384).unwrap();
+                let digest = digest_of(&additional_runtime_data(&runtime_data));
                 let evidence = self.emulator.evidence(*tee, digest.as_bytes(), None, &[]).unwrap();
                 json!({ tee.as_str(): evidence }).to_string()
             }
             None => String::new(),
         };
-        let digest =
-            canonical_digest(&primary_runtime_data(&runtime_data, &additional), HashAlgorithm::Sha384)
-                .unwrap();
+        let digest = digest_of(&primary_runtime_data(&runtime_data, &additional));
         let init_data = guest.init_data.as_ref().map(|text| assay_types::InitData::from_toml(text).unwrap());
         let evidence = self
             .emulator
             .evidence(guest.tee, digest.as_bytes(), init_data.as_ref().map(|d| &d.digest), &guest.set)
             .unwrap();
-        let evidence = CompositeEvidence {
-            primary_evidence: serde_json::value::to_raw_value(&evidence).unwrap(),
-            additional_evidence: additional,
-        };
-        let message = guest.init_data.map(|body| InitDataMessage {
-            format: "toml".into(),
-            body: format!("{body}{}", guest.init_data_suffix),
-        });
-        self.service
-            .evaluate(Evaluation {
-                tee: guest.tee,
-                evidence: &evidence,
-                runtime_data: &RuntimeData {
-                    nonce: guest.nonce.unwrap_or(runtime_data.nonce),
-                    tee_pubkey: runtime_data.tee_pubkey,
-                },
-                runtime_data_hash: HashAlgorithm::Sha384,
-                init_data: message.as_ref(),
-                policy_ids: &guest.policy_ids,
-            })
-            .await
+        Prepared {
+            tee: guest.tee,
+            evidence: CompositeEvidence {
+                primary_evidence: serde_json::value::to_raw_value(&evidence).unwrap(),
+                additional_evidence: additional,
+            },
+            runtime_data: RuntimeData {
+                nonce: guest.nonce.unwrap_or(runtime_data.nonce),
+                tee_pubkey: runtime_data.tee_pubkey,
+            },
+            init_data: guest.init_data.map(|body| InitDataMessage {
+                format: "toml".into(),
+                body: format!("{body}{}", guest.init_data_suffix),
+            }),
+            policy_ids: guest.policy_ids,
+        }
     }
+}
+
+/// What a guest sends.
+pub struct Prepared {
+    pub tee: Tee,
+    pub evidence: CompositeEvidence,
+    pub runtime_data: RuntimeData,
+    pub init_data: Option<InitDataMessage>,
+    pub policy_ids: Vec<String>,
 }
 
 /// A guest that attests.

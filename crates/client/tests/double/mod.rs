@@ -193,7 +193,12 @@ impl Kbs {
 /// A token of the form that clients read; nobody verifies it here.
 pub(crate) fn jwt(claims: &Value) -> String {
     let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-    format!("{}.{}.{}", part(&json!({ "alg": "ES256" })), part(claims), BASE64_URL_SAFE_NO_PAD.encode([7; 64]))
+    format!(
+        "{}.{}.{}",
+        part(&json!({ "alg": "ES256" })),
+        part(claims),
+        BASE64_URL_SAFE_NO_PAD.encode([7; 64])
+    )
 }
 
 /// Gives the digest back as evidence, and notes what it was asked.

@@ -178,7 +178,13 @@ impl AdminKey {
     ///
     /// # Errors
     /// [`AdminKeyError::Lifetime`] for a life beyond a day; [`AdminKeyError::Token`].
-    pub fn mint(&self, role: Role, seconds: i64, audience: &str, now: UnixTime) -> Result<String, AdminKeyError> {
+    pub fn mint(
+        &self,
+        role: Role,
+        seconds: i64,
+        audience: &str,
+        now: UnixTime,
+    ) -> Result<String, AdminKeyError> {
         if !(1..=MAX_ADMIN_TOKEN_SECONDS).contains(&seconds) {
             return Err(AdminKeyError::Lifetime { found: seconds });
         }
@@ -260,7 +266,9 @@ mod tests {
     fn a_damaged_file_is_refused_and_not_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(ADMIN_KEY_FILE);
-        for text in ["", "{}", "{\"algorithm\":\"ES256\",\"pkcs8\":\"!\"}", "{\"algorithm\":\"none\",\"pkcs8\":\"\"}"] {
+        for text in
+            ["", "{}", "{\"algorithm\":\"ES256\",\"pkcs8\":\"!\"}", "{\"algorithm\":\"none\",\"pkcs8\":\"\"}"]
+        {
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
             let error = AdminKey::load_or_create(&path).unwrap_err();

@@ -14,7 +14,9 @@ use assay_attestation_service::{
 };
 use assay_collateral::CollateralService;
 use assay_emulator::{Emulator, Seed};
-use assay_key_broker_service::{ADMIN_KEY_FILE, AdminKey, DEFAULT_AUDIENCE, KeyBroker, Parts, Role, Settings};
+use assay_key_broker_service::{
+    ADMIN_KEY_FILE, AdminKey, DEFAULT_AUDIENCE, KeyBroker, Parts, Role, Settings,
+};
 use assay_policy::{Admission, Limits, PolicyKind, TrialProcess};
 use assay_reference_values::ReferenceValues;
 use assay_store::{KeyEncryptionKey, Store, StoreOptions};
@@ -86,7 +88,11 @@ impl Answer {
 
     /// Status and code, for assertions.
     pub fn refusal(&self) -> (u16, String) {
-        let code = if self.status.is_success() { String::new() } else { self.json()["code"].as_str().unwrap().into() };
+        let code = if self.status.is_success() {
+            String::new()
+        } else {
+            self.json()["code"].as_str().unwrap().into()
+        };
         (self.status.as_u16(), code)
     }
 
@@ -179,7 +185,8 @@ impl World {
             let admission = Admission::new(trial(), Limits::default());
             Arc::new(PolicySet::load(kind, bundled, store.clone(), admission, shared.clone()).await.unwrap())
         };
-        let keys = TokenKeys::load(store.clone(), KeySettings::default(), "test", shared.clone()).await.unwrap();
+        let keys =
+            TokenKeys::load(store.clone(), KeySettings::default(), "test", shared.clone()).await.unwrap();
         let attestation = Arc::new(AttestationService::new(
             Registry::new(trust).unwrap(),
             CollateralService::builder(shared.clone()).build().unwrap(),
@@ -221,7 +228,13 @@ impl World {
         answer
     }
 
-    pub async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    pub async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);

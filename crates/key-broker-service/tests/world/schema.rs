@@ -36,7 +36,10 @@ fn operation(method: &str, path: &str) -> Option<&'static Value> {
         None => template == path,
         Some((prefix, _)) => path.len() > prefix.len() && path.starts_with(prefix),
     };
-    paths.iter().filter(|(template, _)| matching(template)).find_map(|(_, item)| item.get(method.to_lowercase()))
+    paths
+        .iter()
+        .filter(|(template, _)| matching(template))
+        .find_map(|(_, item)| item.get(method.to_lowercase()))
 }
 
 fn conform(schema: &Value, value: &Value, at: &str) {
@@ -46,7 +49,10 @@ fn conform(schema: &Value, value: &Value, at: &str) {
     let one_of = schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(Value::as_array);
     if let Some(choices) = one_of {
         let not_null = choices.iter().find(|choice| choice["type"] != "null").unwrap();
-        return if value.is_null() { () } else { conform(not_null, value, at) };
+        if !value.is_null() {
+            conform(not_null, value, at);
+        }
+        return;
     }
     let kinds: Vec<&str> = match &schema["type"] {
         Value::String(one) => vec![one],

@@ -5,6 +5,9 @@
 //! it finds is kept, so that a chain that was good once costs nothing the next time but the look at
 //! its dates.
 
+mod links;
+mod revocation;
+
 use std::sync::Arc;
 
 use assay_types::{Check, Checks, CollateralOrigin, CollateralUse, Validity};
@@ -12,13 +15,12 @@ use aws_lc_rs::signature::ParsedPublicKey;
 
 use crate::anchors::{Root, SnpAnchors};
 use crate::checks;
-use crate::crl::Crl;
 use crate::evidence::{Report, SigningKey};
 use crate::extensions::KeyExtensions;
 use crate::presented::{Presented, PresentedCertificate, Role};
 use crate::product::{KeyKind, Product};
 use crate::roots::Authority;
-use crate::verify::CrlPolicy;
+use crate::settings::CrlPolicy;
 use crate::x509::{Certificate, PublicKey};
 
 /// The outcome of a check that does not depend on the time.
@@ -256,31 +258,6 @@ impl Chain {
         self.revocation(presented, key, issuer, root.as_ref(), crl_policy);
     }
 
-    fn signature(
-        &mut self,
-        check: &'static Check,
-        what: &str,
-        certificate: &Certificate,
-        key: Option<&PublicKey>,
-    ) {
-        let Some(key) = key else {
-            return self.not_checked(check, "there is no key to check it with");
-        };
-        if !certificate.signed.is_pss_sha384 || !matches!(key, PublicKey::Rsa4096(_)) {
-            return self.not_checked(check, "not a signature of RSA-4096 with RSASSA-PSS and SHA-384");
-        }
-        if certificate.signed.is_signed_by(key) {
-            self.pass(check, certificate.issuer.common_name().unwrap_or_default());
-        } else {
-            self.fail(
-                check,
-                format!("a signature by {}", certificate.issuer.common_name().unwrap_or("the issuer")),
-                "another signature",
-                format!("the signature of the {what} certificate does not verify"),
-            );
-        }
-    }
-
     /// Finds the root: the certificate that came along when there is one, else the pinned root
     /// that signed. Says whether it is pinned.
     fn root(
@@ -337,171 +314,6 @@ impl Chain {
         self.pass(&checks::ROOT_PINNED, format!("{} {}", product.root_name(), root.authority.fingerprint));
         self.add_authority(product.root_name().to_owned(), &root.authority);
         Some(Authority::clone(&root.authority))
-    }
-
-    fn names(
-        &mut self,
-        product: Product,
-        kind: KeyKind,
-        key: &PresentedCertificate,
-        issuer: &Issuer<'_>,
-        root: Option<&Authority>,
-    ) {
-        let mut problems = Vec::new();
-        let mut same = |what: &str, expected: &str, found: &str| {
-            if expected != found {
-                problems.push(format!("{what} is {found:.100?}, expected {expected:.100?}"));
-            }
-        };
-        let certificate = &key.certificate;
-        let common_name = certificate.subject.common_name().unwrap_or_default();
-        same(&format!("the {kind}'s common name"), kind.common_name(), common_name);
-        let subject = match issuer {
-            Issuer::Presented(presented) => {
-                if let Some(root) = root {
-                    let found = presented.certificate.issuer.to_string();
-                    same(&format!("the {}'s issuer", kind.authority()), &root.name.to_string(), &found);
-                }
-                &presented.certificate.subject
-            }
-            Issuer::Bundled(_, authority) => &authority.name,
-        };
-        let found = subject.common_name().unwrap_or_default();
-        same(&format!("the {}'s common name", kind.authority()), product.authority_name(kind), found);
-        same(&format!("the {kind}'s issuer"), &subject.to_string(), &certificate.issuer.to_string());
-        self.all_of(&checks::CERTIFICATE_NAMES, product.authority_name(kind), &problems);
-    }
-
-    fn roles(&mut self, kind: KeyKind, key: &PresentedCertificate, issuer: &Issuer<'_>) {
-        let mut problems = Vec::new();
-        if let Issuer::Presented(presented) = issuer {
-            let authority = kind.authority();
-            let certificate = &presented.certificate;
-            let mut must = |holds: bool, what: &str| {
-                if !holds {
-                    problems.push(format!("the {authority} {what}"));
-                }
-            };
-            must(certificate.is_v3, "is not an X.509 version 3 certificate");
-            let is_ca = certificate.basic_constraints.as_ref().is_some_and(|basic| basic.ca);
-            must(is_ca, "is not a certificate authority (basic constraints)");
-            let may_sign = certificate.key_usage.as_ref().is_some_and(|usage| usage.key_cert_sign());
-            must(may_sign, "may not sign certificates (key usage)");
-        }
-        let certificate = &key.certificate;
-        let mut must = |holds: bool, what: &str| {
-            if !holds {
-                problems.push(format!("the {kind} {what}"));
-            }
-        };
-        must(certificate.is_v3, "is not an X.509 version 3 certificate");
-        let is_ca = certificate.basic_constraints.as_ref().is_some_and(|basic| basic.ca);
-        must(!is_ca, "is a certificate authority (basic constraints)");
-        let may_sign = certificate.key_usage.as_ref().is_some_and(|usage| usage.key_cert_sign());
-        must(!may_sign, "may sign certificates (key usage)");
-        self.all_of(&checks::CERTIFICATE_ROLES, "authorities and key as they should be", &problems);
-    }
-
-    fn algorithms(&mut self, kind: KeyKind, key: &PresentedCertificate, issuer: &Issuer<'_>) {
-        let mut problems = Vec::new();
-        let mut look = |what: &str, certificate: &Certificate, right_key: bool, wanted: &str| {
-            if !certificate.signed.is_pss_sha384 {
-                problems.push(format!("the {what} is not signed with RSASSA-PSS, SHA-384 and a salt of 48"));
-            }
-            if !right_key {
-                problems.push(format!("the {what} has an {}, expected {wanted}", certificate.key));
-            }
-        };
-        if let Issuer::Presented(presented) = issuer {
-            let certificate = &presented.certificate;
-            let is_rsa = matches!(certificate.key, PublicKey::Rsa4096(_));
-            look(kind.authority(), certificate, is_rsa, "RSA with 4096 bits");
-        }
-        let is_p384 = matches!(key.certificate.key, PublicKey::P384(_));
-        look(kind.as_str(), &key.certificate, is_p384, "a key on P-384");
-        self.all_of(&checks::CERTIFICATE_ALGORITHMS, "RSA-4096 with RSASSA-PSS, P-384", &problems);
-    }
-
-    /// Looks at the revocation lists of the root, which list authorities, and of the authority,
-    /// should there be one, which lists keys. Lists of others are left alone.
-    fn revocation(
-        &mut self,
-        presented: &Presented,
-        key: &PresentedCertificate,
-        issuer: &Issuer<'_>,
-        root: Option<&Authority>,
-        policy: CrlPolicy,
-    ) {
-        let (authority_name, authority_serial, authority_crl_sign) = match issuer {
-            Issuer::Presented(p) => (
-                &p.certificate.subject,
-                &p.certificate.serial,
-                p.certificate.key_usage.as_ref().is_some_and(|usage| usage.crl_sign()),
-            ),
-            Issuer::Bundled(_, authority) => (&authority.name, &authority.serial, authority.crl_sign),
-        };
-        let Some(root) = root else {
-            return self.not_checked(&checks::CRL_PRESENT, "there is no root whose list it could be");
-        };
-        let of_root: Vec<&(Crl, CollateralOrigin)> =
-            presented.crls.iter().filter(|(crl, _)| crl.issuer == root.name).collect();
-        let of_authority: Vec<&(Crl, CollateralOrigin)> =
-            presented.crls.iter().filter(|(crl, _)| crl.issuer == *authority_name).collect();
-        match (of_root.len(), policy) {
-            (0, CrlPolicy::Required) => {
-                let detail = "the settings require a revocation list of the root key";
-                self.fail(&checks::CRL_PRESENT, root.name.to_string(), "none", detail);
-            }
-            (0, CrlPolicy::IfPresent) => {
-                self.not_checked(
-                    &checks::CRL_PRESENT,
-                    "none came along, and the settings do not require one",
-                );
-            }
-            (count, _) => self.pass(&checks::CRL_PRESENT, count.to_string()),
-        }
-        if of_root.is_empty() && of_authority.is_empty() {
-            for check in [&checks::CRL_SIGNATURE, &checks::CRL_DATES, &checks::NOT_REVOKED] {
-                self.not_checked(check, "no revocation list is at hand");
-            }
-            return;
-        }
-        let mut unsigned = Vec::new();
-        let mut revoked = Vec::new();
-        let signers = [
-            (
-                &of_root,
-                &root.key,
-                root.crl_sign,
-                vec![("root", &root.serial), ("authority", authority_serial)],
-            ),
-            (&of_authority, issuer.key(), authority_crl_sign, vec![("key", &key.certificate.serial)]),
-        ];
-        for (lists, signer, may_sign, serials) in signers {
-            for (crl, _) in lists {
-                if !may_sign {
-                    unsigned.push(format!("{} may not sign revocation lists (key usage)", crl.issuer));
-                } else if !crl.signed.is_signed_by(signer) {
-                    unsigned.push(format!("the signature of the list of {} does not verify", crl.issuer));
-                }
-                for (what, serial) in &serials {
-                    if crl.revoked.contains(serial) {
-                        revoked.push(format!("the {what}'s certificate is revoked by {}", crl.issuer));
-                    }
-                }
-            }
-        }
-        self.all_of(&checks::CRL_SIGNATURE, "signed by their issuers", &unsigned);
-        self.all_of(&checks::NOT_REVOKED, "not listed", &revoked);
-        // The dates of lists older than the newest do not matter: what they revoke stays revoked.
-        match of_root.iter().max_by_key(|(crl, _)| crl.this_update) {
-            Some((newest, origin)) => {
-                let name = format!("CRL of {}", newest.issuer.common_name().unwrap_or_default());
-                self.crl_dates = Some(newest.validity());
-                self.used(name, &newest.fingerprint, origin, newest.validity());
-            }
-            None => self.not_checked(&checks::CRL_DATES, "no revocation list of the root is at hand"),
-        }
     }
 }
 

@@ -6,8 +6,8 @@ use assay_types::{CollateralKind, CollateralRequest, TeeClaimText, Vendor};
 use crate::evidence::{CertType, MAX_CERTIFICATE_LEN, Report, SigningKey, SnpEvidence};
 use crate::presented::MAX_COLLATERAL_LEN;
 use crate::product::{KeyKind, Product};
+use crate::settings::CrlPolicy;
 use crate::tcb::{TcbLayout, TcbVersion};
-use crate::verify::CrlPolicy;
 
 /// The certificate of the VCEK of `product` with this hardware id ([`Product::hwid_len`] bytes) at
 /// this TCB version.

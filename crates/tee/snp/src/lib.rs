@@ -11,6 +11,7 @@
 
 mod anchors;
 mod byte_array;
+mod certificate_table;
 mod chain;
 pub mod checks;
 mod claims;
@@ -18,10 +19,13 @@ pub mod collateral;
 mod crl;
 pub mod evidence;
 mod extensions;
+mod plain_json;
 mod presented;
 mod product;
 mod report;
+mod report_bytes;
 mod roots;
+mod settings;
 mod tcb;
 mod verify;
 mod x509;
@@ -29,4 +33,5 @@ mod x509;
 pub use anchors::{AnchorsError, SnpAnchors};
 pub use checks::CHECKS;
 pub use product::{KeyKind, Product};
-pub use verify::{CrlPolicy, SnpSettings, SnpVerifier, VmplPolicy};
+pub use settings::{CrlPolicy, SnpSettings, VmplPolicy};
+pub use verify::SnpVerifier;

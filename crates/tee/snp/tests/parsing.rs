@@ -80,7 +80,8 @@ fn json_without_chain_or_with_unknown_members_is_read() {
     assert!(SnpEvidence::parse(&spaced).is_ok());
 }
 
-/// JSON that differs from the good one in one place, and what the error says.
+/// JSON that differs from the good one in one place, and what the error says. Deep nesting only
+/// gets past the parser where it is skipped, and skipping does not recurse.
 #[test]
 fn json_that_is_not_evidence_is_refused() {
     let set = |path: &str, value: Value| {
@@ -103,7 +104,7 @@ fn json_that_is_not_evidence_is_refused() {
         ("{\"attestation_report\":null}".to_owned(), "invalid type"),
         ("{\"attestation_report\":[]}".to_owned(), "invalid"),
         ("{".repeat(100_000), "key must be a string"),
-        (format!("{{\"x\":{}", "[".repeat(100_000)), "recursion limit"),
+        (format!("{{\"x\":{}", "[".repeat(100_000)), "EOF"),
         (without("version"), "missing field"),
         (without("signature"), "missing field"),
         (without("report_data"), "missing field"),
