@@ -75,7 +75,7 @@ pub(crate) fn issue(
         submods.insert(name.clone(), submod);
         attesters.insert(name, verdict);
     }
-    let jti = token_id()?;
+    let jti = token_id(now)?;
     let claims = EarClaims {
         eat_profile: TRUSTEE_PROFILE.to_owned(),
         iat: now,
@@ -174,10 +174,12 @@ fn add_extension(submod: &mut Submodule, extension: Extension) -> Result<(), Pol
     Ok(())
 }
 
-/// 128 random bits in hexadecimal.
-fn token_id() -> Result<String, EvaluationError> {
-    let mut bytes = [0_u8; 16];
-    rand::fill(&mut bytes)
+/// Four bytes of the time of issue, then 96 random bits, in hexadecimal: the store's index of
+/// verdicts grows at its end only.
+fn token_id(now: UnixTime) -> Result<String, EvaluationError> {
+    let [_, _, _, _, time @ ..] = now.0.to_be_bytes();
+    let mut random = [0_u8; 12];
+    rand::fill(&mut random)
         .map_err(|_| EvaluationError::Token(TokenError::Cryptography { operation: "random number" }))?;
-    Ok(hex::encode(bytes))
+    Ok(hex::encode([time.as_slice(), random.as_slice()].concat()))
 }

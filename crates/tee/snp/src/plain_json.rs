@@ -60,8 +60,8 @@ impl<'a> Reader<'a> {
         self.expect(b'"')?;
         let len = self.0.iter().position(|b| !matches!(b, b' '..=b'~') || matches!(b, b'"' | b'\\'))?;
         let (text, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        self.expect(b'"')?;
+        // White space before the quote would be part of the string, so it is not skipped here.
+        self.0 = rest.strip_prefix(b"\"")?;
         Some(text)
     }
 

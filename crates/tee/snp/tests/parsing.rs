@@ -80,6 +80,16 @@ fn json_without_chain_or_with_unknown_members_is_read() {
     assert!(SnpEvidence::parse(&spaced).is_ok());
 }
 
+#[test]
+fn mitigation_vectors_that_older_guests_leave_out_count_as_zero() {
+    let report = of(Product::Genoa, 5);
+    let mut json: Value = serde_json::from_slice(&SnpEvidence::new(report.clone(), None).to_json()).unwrap();
+    let members = json["attestation_report"].as_object_mut().unwrap();
+    members.remove("launch_mit_vector");
+    members["current_mit_vector"] = Value::Null;
+    assert_eq!(SnpEvidence::parse(json.to_string().as_bytes()).unwrap().report, report);
+}
+
 /// JSON that differs from the good one in one place, and what the error says. Deep nesting only
 /// gets past the parser where it is skipped, and skipping does not recurse.
 #[test]
