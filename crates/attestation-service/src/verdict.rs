@@ -44,7 +44,7 @@ pub struct AttesterVerdict {
     pub reference_values: Vec<AskedReferenceValue>,
     /// The collateral that the claims rest on.
     pub collateral: Vec<CollateralUse>,
-    /// The SHA-384 of the evidence.
+    /// The digest of the evidence as it arrived.
     pub evidence: Digest,
 }
 

@@ -54,9 +54,10 @@ impl RawEvidence {
         self.bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{')
     }
 
-    /// The SHA-384 of the bytes, as tokens name their evidence.
+    /// The SHA-256 of the bytes, as tokens name their evidence. Evidence in JSON is long, and
+    /// processors have instructions for SHA-256.
     pub fn digest(&self) -> Digest {
-        Digest::sha384(&self.bytes)
+        Digest::sha256(&self.bytes)
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) fn run(markdown: bool, out: Output) -> anyhow::Result<Exit> {
         out.line(page(&tables).trim_end())?;
     } else {
         for (title, checks) in &tables {
-            out.line(format!("{title}"))?;
+            out.line(title)?;
             for check in *checks {
                 out.line(format!("  {:<13} {}", check.code, check.name))?;
             }
