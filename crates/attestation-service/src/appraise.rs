@@ -98,7 +98,7 @@ pub(crate) fn appraise(
         for question in said.asked {
             add_asked(&mut asked, question);
         }
-        trust_vector = worse(trust_vector, said.trust_vector);
+        trust_vector = trust_vector.worst(said.trust_vector);
         extensions.extend(said.extensions);
         applied.push(AppliedPolicy {
             requested: requested.clone(),
@@ -168,19 +168,6 @@ fn claim_tree(facts: &mut Facts, context: &Context<'_>) -> Value {
         }
     }
     Value::Object(tree)
-}
-
-/// The worse of both for each claim: the worse tier, then the greater magnitude. No claim (0) is
-/// worse than nothing and better than everything.
-fn worse(a: TrustVector, b: TrustVector) -> TrustVector {
-    let mut out = a;
-    for claim in TrustClaim::ALL {
-        let rank = |value: i8| (TrustTier::of(value), value.unsigned_abs());
-        if rank(b.get(claim)) > rank(a.get(claim)) {
-            out.set(claim, b.get(claim));
-        }
-    }
-    out
 }
 
 /// The policy's own reason, with the verdict it caused.
@@ -259,16 +246,6 @@ fn claim_findings(vector: &TrustVector) -> impl Iterator<Item = (TrustClaim, Fin
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_worse_value_wins_and_no_claim_never_hides_one() {
-        let with = |hardware| TrustVector { hardware, ..TrustVector::default() };
-        for (a, b, expected) in
-            [(2, 97, 97), (97, 2, 97), (0, 2, 2), (2, 0, 2), (2, 3, 3), (33, -97, -97), (0, 0, 0)]
-        {
-            assert_eq!(worse(with(a), with(b)).hardware, expected, "{a} {b}");
-        }
-    }
 
     #[test]
     fn a_finding_names_the_missing_reference_value() {

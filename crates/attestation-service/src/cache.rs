@@ -13,6 +13,7 @@ pub struct StoreCache(pub Store);
 fn name(vendor: Vendor) -> &'static str {
     match vendor {
         Vendor::Amd => "amd",
+        Vendor::Arm => "arm",
         Vendor::Intel => "intel",
         _ => "other",
     }

@@ -1,15 +1,16 @@
 //! An unchanging set of reference values, cheap to query, to change into the next, and to name by a
 //! digest.
 //!
-//! The set is kept in 256 buckets, by the first byte of the SHA-384 of the name. The next snapshot
+//! The set is kept in 256 buckets, by the first byte of the SHA-384 of the name up to its first `#`. The next snapshot
 //! shares with this one all buckets that did not change, together with their digests. So a change
 //! costs about a 256th of the set, and so does the digest after it.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
 use assay_store::ReferenceValueRecord;
-use assay_types::{Digest, HashAlgorithm, Lookup, ReferenceValueSnapshot, UnixTime};
+use assay_types::{AskedReferenceValue, Digest, HashAlgorithm, Lookup, ReferenceValueSnapshot, UnixTime};
 use aws_lc_rs::digest::{Context, SHA384, SHA384_OUTPUT_LEN, digest};
 use serde_json::Value;
 
@@ -29,7 +30,7 @@ const SET_LABEL: &[u8] = b"assay reference value set 1";
 /// bucket = H("assay reference value bucket 1" ‖ value ‖ value ‖ …)      by name, as bytes
 /// set    = H("assay reference value set 1" ‖ bucket 0 ‖ … ‖ bucket 255)
 /// ```
-/// A name is in the bucket of the first byte of `H(name)`. `json` is the value without white space,
+/// A name is in the bucket of the first byte of `H(name)`, of a name with a `#` what stands before it. `json` is the value without white space,
 /// the members of each object in the order of the bytes of their names; `expires` is in seconds
 /// since 1970. Versions and provenance are not part of it: the same values give the same digest.
 pub struct Snapshot {
@@ -61,6 +62,14 @@ impl Entry {
     fn new(record: ReferenceValueRecord) -> Self {
         let digest = entry_digest(&record);
         Entry { record, digest }
+    }
+
+    fn lookup(&self, now: UnixTime) -> Lookup {
+        let expires = self.record.expires;
+        if is_expired(&self.record, now) {
+            return Lookup::Expired { since: expires };
+        }
+        Lookup::Found { value: self.record.value.clone(), expires }
     }
 }
 
@@ -146,11 +155,17 @@ impl std::fmt::Debug for Snapshot {
 
 impl ReferenceValueSnapshot for Snapshot {
     fn query(&self, id: &str, now: UnixTime) -> Lookup {
-        match self.entry(id) {
-            None => Lookup::Missing,
-            Some(entry) if is_expired(&entry.record, now) => Lookup::Expired { since: entry.record.expires },
-            Some(entry) => Lookup::Found { value: entry.record.value.clone(), expires: entry.record.expires },
-        }
+        self.entry(id).map_or(Lookup::Missing, |entry| entry.lookup(now))
+    }
+
+    fn group(&self, group: &str, now: UnixTime) -> Vec<AskedReferenceValue> {
+        // All members are in one bucket, one behind the other. `$` is the character after `#`.
+        let (from, to) = (format!("{group}#"), format!("{group}$"));
+        let Some(bucket) = self.buckets.get(bucket_index(&from)) else { return Vec::new() };
+        let members = bucket.entries.range::<str, _>((Bound::Included(&*from), Bound::Excluded(&*to)));
+        members
+            .map(|(id, entry)| AskedReferenceValue { id: id.to_string(), answer: entry.lookup(now) })
+            .collect()
     }
 
     fn digest(&self) -> Digest {
@@ -166,8 +181,10 @@ pub(crate) fn is_expired(record: &ReferenceValueRecord, now: UnixTime) -> bool {
     record.expires <= now
 }
 
+/// The members of a group share a bucket: what follows the first `#` does not count.
 fn bucket_index(id: &str) -> usize {
-    digest(&SHA384, id.as_bytes()).as_ref().first().copied().map_or(0, usize::from)
+    let group = id.split('#').next().unwrap_or_default();
+    digest(&SHA384, group.as_bytes()).as_ref().first().copied().map_or(0, usize::from)
 }
 
 fn bucket_digest(bucket: &Bucket) -> [u8; SHA384_OUTPUT_LEN] {
@@ -306,6 +323,24 @@ mod tests {
         // Neighbours that RFC 8785 would write alike.
         let large = |n: u64| of(vec![record("a", Value::from(n), 10)]);
         assert_ne!(large(9_007_199_254_740_992), large(9_007_199_254_740_993));
+    }
+
+    #[test]
+    fn a_group_has_its_members_and_nobody_elses() {
+        let names = ["g", "g#", "g#a", "g#b", "g#b#c", "g$", "ga", "ga#a", "h#a"];
+        let mut set = Snapshot::new(names.iter().map(|name| record(name, Value::from(*name), 5)).collect());
+        let group = |set: &Snapshot, now| {
+            set.group("g", UnixTime(now))
+                .into_iter()
+                .map(|asked| (asked.id, asked.answer))
+                .collect::<Vec<_>>()
+        };
+        let ids: Vec<String> = group(&set, 0).into_iter().map(|(id, _)| id).collect();
+        assert_eq!(ids, ["g#", "g#a", "g#b", "g#b#c"]);
+        assert!(group(&set, 5).iter().all(|(_, answer)| *answer == Lookup::Expired { since: UnixTime(5) }));
+        set = set.without("g#a").with(vec![record("g#d", Value::Null, 9)]);
+        assert_eq!(group(&set, 0).len(), 4);
+        assert!(set.group("x", UnixTime(0)).is_empty());
     }
 
     #[test]

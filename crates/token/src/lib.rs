@@ -13,7 +13,6 @@
 mod algorithm;
 mod base64url;
 mod certificate;
-mod curve;
 mod ear;
 mod error;
 mod issuer;
@@ -30,7 +29,7 @@ mod verifying_key;
 pub mod jwe;
 
 pub use algorithm::{Algorithm, SigningAlgorithm};
-pub use curve::Curve;
+pub use assay_cose::Curve;
 pub use ear::{Appraised, EarClaims, Submodule, TRUSTEE_PROFILE, VerifierId};
 pub use error::TokenError;
 pub use issuer::Issuer;

@@ -12,6 +12,8 @@ use crate::{Digest, Validity};
 pub enum Vendor {
     /// AMD's Key Distribution Service (KDS).
     Amd,
+    /// Arm CCA platforms: whoever endorses their attestation keys. There is no service to ask.
+    Arm,
     /// Intel's Provisioning Certification Service (PCS) or a cache of it (PCCS).
     Intel,
 }
@@ -25,6 +27,10 @@ pub enum CollateralKind {
     Certificates,
     /// A certificate revocation list, DER or PEM.
     Crl,
+    /// Endorsed attestation keys, from the reference values: the group of the request's cache key
+    /// ([`ReferenceValueSnapshot::group`](crate::ReferenceValueSnapshot::group)). One item for each
+    /// value, the value's JSON text.
+    TrustAnchors,
     /// A file given by hand; the verifier looks what is in it.
     Unclassified,
 }
@@ -67,6 +73,8 @@ pub enum CollateralOrigin {
     Cache,
     /// The vendor's service, by URL.
     Service(String),
+    /// The reference values, by name.
+    ReferenceValue(String),
 }
 
 /// A piece of collateral.

@@ -6,13 +6,15 @@
 //! A verifier does no I/O: it names the collateral it lacks ([`ParsedEvidence::collateral_needed`]),
 //! the caller brings it, and `now` is an argument.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    Binding, Check, Checks, CollateralRequest, CollateralSet, CollateralUse, Digest, Finding, Outcome, Tee,
-    TeeClass, UnixTime, Validity,
+    Binding, Check, Checks, CollateralRequest, CollateralSet, CollateralUse, Digest, EndorsedAppraiser,
+    Finding, Outcome, Tee, TeeClass, UnixTime, Validity,
 };
 
 /// A tree of claims about one attester, as policies see it.
@@ -123,6 +125,9 @@ pub struct Facts {
     /// Whether the trust anchor is an emulator's or a published test key, or there is none at all
     /// (the sample TEE). Tokens say so.
     pub emulated: bool,
+    /// Compares the claims with endorsed reference values before the policy judges; `None` for a TEE
+    /// whose reference values are named ones only.
+    pub appraiser: Option<Arc<dyn EndorsedAppraiser>>,
 }
 
 impl Authenticated {

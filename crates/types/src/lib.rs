@@ -5,6 +5,7 @@ mod anchors;
 mod binding;
 mod collateral;
 mod digest;
+mod endorsed;
 mod evidence;
 mod fault;
 mod finding;
@@ -24,6 +25,7 @@ pub use collateral::{
     CollateralItem, CollateralKind, CollateralOrigin, CollateralRequest, CollateralSet, CollateralUse, Vendor,
 };
 pub use digest::{Digest, HashAlgorithm, NotADigest, UnknownHashAlgorithm};
+pub use endorsed::{EndorsedAppraisal, EndorsedAppraiser, LayerAppraisal, LayerFinding};
 pub use evidence::{
     Authenticated, Claims, Facts, ParsedEvidence, RawEvidence, TeeClaimText, Verifier, VerifyError,
 };

@@ -40,6 +40,11 @@ pub trait ReferenceValueSnapshot: Send + Sync {
     /// The reference value called `id`, at the time `now`.
     fn query(&self, id: &str, now: UnixTime) -> Lookup;
 
+    /// The reference values of a group: those whose names are `group`, a `#`, and anything after it,
+    /// in the order of their names, expired ones among them. Costs as much as the group has members,
+    /// however large the set.
+    fn group(&self, group: &str, now: UnixTime) -> Vec<AskedReferenceValue>;
+
     /// The SHA-384 over the whole set, for tokens; the same set gives the same digest.
     fn digest(&self) -> Digest;
 }

@@ -158,6 +158,20 @@ impl TrustVector {
         } = value;
     }
 
+    /// The worse of both for each claim: the worse tier, then the greater magnitude. No claim (0) is
+    /// worse than nothing and better than everything.
+    #[must_use]
+    pub fn worst(self, other: TrustVector) -> TrustVector {
+        let mut out = self;
+        for claim in TrustClaim::ALL {
+            let rank = |value: i8| (TrustTier::of(value), value.unsigned_abs());
+            if rank(other.get(claim)) > rank(self.get(claim)) {
+                out.set(claim, other.get(claim));
+            }
+        }
+        out
+    }
+
     /// The status: the worst tier of all claims; claims that were not made do not count.
     pub fn status(&self) -> TrustTier {
         TrustClaim::ALL.into_iter().map(|c| TrustTier::of(self.get(c))).max().unwrap_or(TrustTier::None)
@@ -205,6 +219,16 @@ mod tests {
             worse.set(claim, 97);
             assert_eq!(worse.get(claim), 97);
             assert_eq!(worse.status(), TrustTier::Contraindicated, "{claim}");
+        }
+    }
+
+    #[test]
+    fn the_worse_value_wins_and_no_claim_never_hides_one() {
+        let with = |hardware| TrustVector { hardware, ..TrustVector::default() };
+        for (a, b, expected) in
+            [(2, 97, 97), (97, 2, 97), (0, 2, 2), (2, 0, 2), (2, 3, 3), (33, -97, -97), (0, 0, 0)]
+        {
+            assert_eq!(with(a).worst(with(b)).hardware, expected, "{a} {b}");
         }
     }
 

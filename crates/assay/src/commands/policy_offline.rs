@@ -7,7 +7,8 @@ use assay_attestation_service::{ATTESTATION_POLICIES, RESOURCE_POLICIES};
 use assay_policy::{Admission, Limits, Policy, PolicyError, PolicyKind, TrialProcess};
 use assay_token::decode_unverified;
 use assay_types::{
-    Clock as _, Coded as _, Digest, Lookup, ReferenceValueSnapshot, Tee, TrustClaim, TrustTier, UnixTime,
+    AskedReferenceValue, Clock as _, Coded as _, Digest, Lookup, ReferenceValueSnapshot, Tee, TrustClaim,
+    TrustTier, UnixTime,
 };
 use serde_json::{Map, Value, json};
 
@@ -194,6 +195,11 @@ impl ReferenceValueSnapshot for Values {
             Some(value) => Lookup::Found { value: value.clone(), expires: UnixTime::MAX },
             None => Lookup::Missing,
         }
+    }
+
+    /// Policies ask by name only.
+    fn group(&self, _group: &str, _now: UnixTime) -> Vec<AskedReferenceValue> {
+        Vec::new()
     }
 
     fn digest(&self) -> Digest {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_types::{Digest, Lookup, ReferenceValueSnapshot, UnixTime};
+use assay_types::{AskedReferenceValue, Digest, Lookup, ReferenceValueSnapshot, UnixTime};
 use serde_json::{Value, json};
 
 /// A policy in the manner of Trustee's default CPU policy: the same rule names, input and reference
@@ -33,6 +33,10 @@ impl Table {
 impl ReferenceValueSnapshot for Table {
     fn query(&self, id: &str, _now: UnixTime) -> Lookup {
         self.0.get(id).cloned().unwrap_or(Lookup::Missing)
+    }
+
+    fn group(&self, _group: &str, _now: UnixTime) -> Vec<AskedReferenceValue> {
+        Vec::new()
     }
 
     fn digest(&self) -> Digest {

@@ -75,6 +75,7 @@ impl ParsedEvidence for Evidence {
             validity: Validity::ALWAYS,
             collateral: Vec::new(),
             emulated: true,
+            appraiser: None,
         })?;
         Ok(vec![authenticated])
     }

@@ -147,6 +147,7 @@ impl ParsedEvidence for Parsed {
             validity: chain.validity(),
             collateral: chain.collateral.clone(),
             emulated: chain.emulated,
+            appraiser: None,
         })?;
         if !is_known {
             chains.insert(digest, Arc::clone(&chain));

@@ -1,4 +1,5 @@
-//! The elliptic curves of JWK (RFC 7518, section 6.2.1.1), with what each needs of the library.
+//! The elliptic curves of JWK (RFC 7518, section 6.2.1.1) and COSE (RFC 9053, section 7.1), with what
+//! each needs of the library.
 
 use std::fmt;
 
@@ -33,6 +34,20 @@ impl Curve {
         Curve::ALL.into_iter().find(|c| c.as_str() == name)
     }
 
+    /// The number in a COSE_Key (`crv`).
+    pub const fn cose_id(self) -> i64 {
+        match self {
+            Curve::P256 => 1,
+            Curve::P384 => 2,
+            Curve::P521 => 3,
+        }
+    }
+
+    /// The curve of that number in a COSE_Key.
+    pub fn from_cose_id(id: i64) -> Option<Self> {
+        Curve::ALL.into_iter().find(|c| c.cose_id() == id)
+    }
+
     /// The length of a coordinate in bytes; it is fixed, leading zeros are written.
     pub const fn coordinate_len(self) -> usize {
         match self {
@@ -42,8 +57,8 @@ impl Curve {
         }
     }
 
-    /// The ECDSA algorithm of JWS for this curve, with signatures `r || s` of fixed length.
-    pub(crate) fn verification(self) -> &'static signature::EcdsaVerificationAlgorithm {
+    /// The ECDSA algorithm of JWS and COSE for this curve, with signatures `r || s` of fixed length.
+    pub fn verification(self) -> &'static signature::EcdsaVerificationAlgorithm {
         match self {
             Curve::P256 => &signature::ECDSA_P256_SHA256_FIXED,
             Curve::P384 => &signature::ECDSA_P384_SHA384_FIXED,
@@ -52,7 +67,7 @@ impl Curve {
     }
 
     /// ECDH on this curve.
-    pub(crate) fn agreement(self) -> &'static agreement::Algorithm {
+    pub fn agreement(self) -> &'static agreement::Algorithm {
         match self {
             Curve::P256 => &agreement::ECDH_P256,
             Curve::P384 => &agreement::ECDH_P384,
@@ -62,7 +77,7 @@ impl Curve {
 
     /// The point `0x04 || x || y` (SEC 1, 2.3.3); `None` when a coordinate has the wrong length.
     /// Whether the point lies on the curve is for the library to say when it takes the point.
-    pub(crate) fn join(self, x: &[u8], y: &[u8]) -> Option<Vec<u8>> {
+    pub fn join(self, x: &[u8], y: &[u8]) -> Option<Vec<u8>> {
         if x.len() != self.coordinate_len() || y.len() != self.coordinate_len() {
             return None;
         }
@@ -70,7 +85,7 @@ impl Curve {
     }
 
     /// The coordinates of the point `0x04 || x || y`; `None` when it has another form or length.
-    pub(crate) fn split(self, point: &[u8]) -> Option<(&[u8], &[u8])> {
+    pub fn split(self, point: &[u8]) -> Option<(&[u8], &[u8])> {
         let coordinates = point.strip_prefix(&[4])?;
         let (x, y) = coordinates.split_at_checked(self.coordinate_len())?;
         (y.len() == self.coordinate_len()).then_some((x, y))

@@ -1,0 +1,1 @@
+//! Concise reference integrity manifests (draft-ietf-rats-corim).

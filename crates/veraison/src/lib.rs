@@ -1,0 +1,1 @@
+//! Veraison's challenge-response API, the client side.
