@@ -142,6 +142,7 @@ pub(crate) const ERROR_CODES: &[(&str, &str)] = &[
     ("STORE-018", "The disk failed, or the database's thread ended."),
     ("STORE-019", "A cryptographic operation failed that has no reason to."),
     ("STORE-020", "The database refused a statement: a fault of this program."),
+    ("STORE-021", "As many challenge-response sessions are open as are allowed at a time."),
     ("TOK-001", "Not `header.payload.signature`, each in base64url without padding."),
     ("TOK-002", "Longer than a token may be."),
     ("TOK-003", "The header is not a JSON object with the members a JWS header must have."),

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use assay_policy::{Extension, PolicyFinding};
 use assay_types::{
-    AskedReferenceValue, Authenticated, Check, Claims, Digest, Facts, Finding, Lookup, Outcome,
+    AskedReferenceValue, Check, Claims, Digest, Facts, Finding, LayerAppraisal, Lookup, Outcome,
     ReferenceValueSnapshot, TrustClaim, TrustTier, TrustVector, UnixTime,
 };
 use serde_json::Value;
 
+use crate::authenticate::Genuine;
+use crate::endorsed;
 use crate::error::EvaluationError;
 use crate::policy_set::{PolicyInForce, PolicySet};
 use crate::verdict::AppliedPolicy;
@@ -46,11 +48,12 @@ pub struct Appraisal {
     /// The tree that the policies saw and that the token annotates.
     pub(crate) tree: Value,
     pub(crate) trust_vector: TrustVector,
+    pub(crate) layers: Vec<LayerAppraisal>,
     pub(crate) policies: Vec<AppliedPolicy>,
     pub(crate) extensions: Vec<Extension>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) asked: Vec<AskedReferenceValue>,
-    /// The first end of a reference value that was used.
+    /// The first end of a reference value or trust anchor that was used.
     pub(crate) values_until: UnixTime,
 }
 
@@ -60,19 +63,20 @@ pub(crate) struct Context<'a> {
     pub(crate) policy_ids: &'a [String],
     pub(crate) values: &'a dyn ReferenceValueSnapshot,
     pub(crate) now: UnixTime,
-    pub(crate) runtime_data: &'a Value,
+    pub(crate) runtime_data: Option<&'a Value>,
     pub(crate) init_data: Option<&'a Claims>,
 }
 
-pub(crate) fn appraise(
-    authenticated: Authenticated,
-    evidence: Digest,
-    context: &Context<'_>,
-) -> Result<Appraisal, EvaluationError> {
+pub(crate) fn appraise(genuine: Genuine, context: &Context<'_>) -> Result<Appraisal, EvaluationError> {
+    let Genuine { authenticated, evidence, anchors_until } = genuine;
     let (mut facts, mut findings) = authenticated.into_parts();
+    let mut asked: Vec<AskedReferenceValue> = Vec::new();
+    let endorsed = endorsed::compare(&mut facts, context);
+    for question in endorsed.asked {
+        add_asked(&mut asked, question);
+    }
     let tree = claim_tree(&mut facts, context);
     let mut applied = Vec::with_capacity(context.policy_ids.len());
-    let mut asked: Vec<AskedReferenceValue> = Vec::new();
     let mut extensions = Vec::new();
     let mut explained: Vec<TrustClaim> = Vec::new();
     let mut trust_vector = TrustVector::default();
@@ -108,6 +112,14 @@ pub(crate) fn appraise(
             trust_vector: said.trust_vector,
         });
     }
+    for reason in endorsed.findings {
+        let claim = reason.claim;
+        let finding = endorsed::finding(reason, &trust_vector);
+        if finding.failed() {
+            explained.push(claim);
+        }
+        findings.push(finding);
+    }
     findings.extend(asked.iter().filter_map(value_finding));
     findings.extend(
         claim_findings(&trust_vector).filter(|(claim, _)| !explained.contains(claim)).map(|(_, f)| f),
@@ -118,13 +130,13 @@ pub(crate) fn appraise(
             Lookup::Found { expires, .. } => Some(expires),
             Lookup::Missing | Lookup::Expired { .. } => None,
         })
-        .min()
-        .unwrap_or(UnixTime::MAX);
+        .fold(anchors_until, UnixTime::min);
     Ok(Appraisal {
         facts,
         evidence,
         tree,
         trust_vector,
+        layers: endorsed.layers,
         policies: applied,
         extensions,
         findings,
@@ -159,7 +171,9 @@ fn claim_tree(facts: &mut Facts, context: &Context<'_>) -> Value {
     tree.insert(facts.tee.to_string(), Value::Object(std::mem::take(&mut facts.claims)));
     if let Some(report_data) = &facts.report_data {
         tree.insert("report_data".into(), Value::String(report_data.clone()));
-        tree.insert("runtime_data_claims".into(), context.runtime_data.clone());
+        if let Some(claims) = context.runtime_data {
+            tree.insert("runtime_data_claims".into(), claims.clone());
+        }
     }
     if let Some(init_data) = &facts.init_data {
         tree.insert("init_data".into(), Value::String(init_data.clone()));
@@ -188,7 +202,7 @@ fn policy_finding(
         }
     }
     if let Some((claim, value)) = verdict {
-        detail.push_str(&format!("; {claim} is {value}, {}", TrustTier::of(value)));
+        add_verdict(&mut detail, claim, value);
     }
     let name = match (&reason.reference_value, reason.claim) {
         (Some(id), Some(claim)) => format!("{claim}: {id}"),
@@ -205,6 +219,12 @@ fn policy_finding(
         detail,
         remedy: Cow::Owned(reason.remedy),
     }
+}
+
+/// Adds to a reason the verdict it bears on.
+pub(crate) fn add_verdict(detail: &mut String, claim: TrustClaim, value: i8) {
+    let separator = if detail.is_empty() { "" } else { "; " };
+    detail.push_str(&format!("{separator}{claim} is {value}, {}", TrustTier::of(value)));
 }
 
 fn as_text(value: &Value) -> String {

@@ -7,7 +7,7 @@ use assay_policy::{Extension, PolicyError};
 use assay_token::{Appraised, EarClaims, KeySet, Submodule, TRUSTEE_PROFILE, TokenError, VerifierId};
 use assay_types::{Digest, Outcome, TeeClass, UnixTime};
 use aws_lc_rs::rand;
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use crate::appraise::Appraisal;
 use crate::error::EvaluationError;
@@ -53,11 +53,12 @@ pub struct Issued {
     pub verdict: Verdict,
 }
 
-/// Signs the appraisals of one evaluation. The token ends with the first of: its longest life, the
+/// Signs the appraisals of one evaluation; `extra` are further claims. The token ends with the first of: its longest life, the
 /// validity of all collateral, the validity of the reference values that were used.
 pub(crate) fn issue(
     appraisals: Vec<Appraisal>,
     reference_values: Digest,
+    extra: Map<String, Value>,
     keys: &KeySet,
     settings: &TokenSettings,
     now: UnixTime,
@@ -85,7 +86,7 @@ pub(crate) fn issue(
         jti: jti.clone(),
         verifier_id: VerifierId { developer: settings.developer.clone(), build: settings.build.clone() },
         submods,
-        extra: Map::new(),
+        extra,
     };
     let token = keys.current().sign(&claims)?;
     let verdict = Verdict {
@@ -103,8 +104,9 @@ fn submodule(
     appraisal: Appraisal,
     reference_values: &Digest,
 ) -> Result<(Submodule, AttesterVerdict), EvaluationError> {
-    let Appraisal { facts, evidence, tree, trust_vector, policies, extensions, findings, asked, .. } =
-        appraisal;
+    let Appraisal {
+        facts, evidence, tree, trust_vector, layers, policies, extensions, findings, asked, ..
+    } = appraisal;
     let requested: Vec<&str> = policies.iter().map(|policy| policy.requested.as_str()).collect();
     let mut submod = Submodule::new(trust_vector, requested.join(","), tree);
     let policy_id = policies.first().map_or_else(String::new, |policy| policy.id.clone());
@@ -134,6 +136,7 @@ fn submodule(
         class: facts.class,
         status: trust_vector.status(),
         trust_vector,
+        layers,
         policies,
         findings,
         reference_values: asked,

@@ -7,8 +7,10 @@
 //! service holds no lock across I/O: policies, reference values and keys are unchanging snapshots.
 
 mod appraise;
+mod authenticate;
 mod cache;
 mod defaults;
+mod endorsed;
 mod error;
 mod issue;
 mod keys;
@@ -25,5 +27,7 @@ pub use issue::{Issued, TokenSettings};
 pub use keys::{KeyError, KeySettings, TokenKeys};
 pub use policy_set::{PolicyInForce, PolicyListing, PolicySet, PolicySetError};
 pub use registry::{BadAnchors, Registry, TrustSettings, catalogue};
-pub use service::{AttestationService, DEFAULT_POLICY_ID, Evaluation, MAX_ADDITIONAL, MAX_POLICY_IDS};
+pub use service::{
+    AttestationService, DEFAULT_POLICY_ID, DirectEvaluation, Evaluation, MAX_ADDITIONAL, MAX_POLICY_IDS,
+};
 pub use verdict::{AppliedPolicy, AttesterVerdict, Verdict};

@@ -62,6 +62,14 @@ impl Registry {
         Ok(Registry { verifiers: all.into_iter().map(|v| (v.tee(), v)).collect() })
     }
 
+    /// This registry with `verifier` in addition, or in place of the one of its TEE: for tests, and
+    /// for programs that embed the service. What it believes is believed.
+    #[must_use]
+    pub fn with(mut self, verifier: Arc<dyn Verifier>) -> Self {
+        self.verifiers.insert(verifier.tee(), verifier);
+        self
+    }
+
     /// The verifier of `tee`.
     pub fn get(&self, tee: Tee) -> Option<&Arc<dyn Verifier>> {
         self.verifiers.get(&tee)

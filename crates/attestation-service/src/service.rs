@@ -6,13 +6,16 @@ use std::sync::Arc;
 use assay_collateral::CollateralService;
 use assay_reference_values::ReferenceValues;
 use assay_types::{
-    Authenticated, Binding, Clock, CollateralOrigin, CompositeEvidence, Digest, HashAlgorithm, InitData,
-    InitDataMessage, RawEvidence, ReferenceValueSnapshot, RuntimeData, Tee, VerifyError,
-    additional_runtime_data, canonical_digest, primary_runtime_data,
+    Binding, Clock, CompositeEvidence, HashAlgorithm, InitData, InitDataMessage, RawEvidence,
+    ReferenceValueSnapshot, RuntimeData, Tee, additional_runtime_data, canonical_digest,
+    primary_runtime_data,
 };
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::appraise::{Appraisal, Context, appraise};
+use crate::authenticate::Genuine;
 use crate::error::EvaluationError;
 use crate::issue::{Issued, TokenSettings, issue};
 use crate::keys::TokenKeys;
@@ -46,15 +49,37 @@ pub struct Evaluation<'a> {
     pub policy_ids: &'a [String],
 }
 
+/// What is to be evaluated outside RCAR: one piece of evidence, bound to whatever its protocol says.
+/// There are no runtime data and no init data to show to policies.
+#[derive(Clone, Debug)]
+pub struct DirectEvaluation<'a> {
+    /// The evidence, and which TEE's it is.
+    pub evidence: RawEvidence,
+    /// What the evidence must be bound to.
+    pub binding: Binding,
+    /// The policies that judge, as in [`Evaluation`].
+    pub policy_ids: &'a [String],
+    /// The relying party's nonce, to stand in the token (`eat_nonce`, base64url without padding).
+    pub nonce: Option<&'a [u8]>,
+}
+
+/// What policies see beside the claims of the evidence, and what the token says beside them.
+struct Surroundings<'a> {
+    policy_ids: &'a [String],
+    runtime_data: Option<&'a Value>,
+    init_data: Option<&'a InitData>,
+    token_claims: Map<String, Value>,
+}
+
 /// The attestation service.
 pub struct AttestationService {
-    registry: Registry,
-    collateral: CollateralService,
+    pub(crate) registry: Registry,
+    pub(crate) collateral: CollateralService,
     policies: Arc<PolicySet>,
     values: Arc<ReferenceValues>,
     keys: Arc<TokenKeys>,
     settings: TokenSettings,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl AttestationService {
@@ -112,65 +137,76 @@ impl AttestationService {
             ),
             init_data: init_data.as_ref().map(|data| data.digest.clone()),
         };
-        let mut genuine =
-            self.authenticate(evaluation.tee, &evaluation.evidence.primary_evidence, &binding).await?;
+        let values = self.values.snapshot();
+        let primary = RawEvidence::new(evaluation.tee, json_bytes(&evaluation.evidence.primary_evidence));
+        let mut genuine = self.authenticate(&primary, &binding, values.as_ref()).await?;
         if !additional.is_empty() {
             let value = additional_runtime_data(evaluation.runtime_data);
             let digest = canonical_digest(&value, evaluation.runtime_data_hash)?;
             let binding = Binding { report_data: Some(digest.as_bytes().to_vec()), init_data: None };
             for (tee, evidence) in additional {
-                genuine.extend(self.authenticate(tee, &evidence, &binding).await?);
+                let evidence = RawEvidence::new(tee, json_bytes(&evidence));
+                genuine.extend(self.authenticate(&evidence, &binding, values.as_ref()).await?);
             }
         }
+        let surroundings = Surroundings {
+            policy_ids: evaluation.policy_ids,
+            runtime_data: Some(&runtime_data),
+            init_data: init_data.as_ref(),
+            token_claims: Map::new(),
+        };
+        self.appraise_and_issue(genuine, values.as_ref(), &surroundings)
+    }
 
-        let now = self.clock.now();
+    /// [`AttestationService::evaluate`] for other protocols than RCAR.
+    ///
+    /// # Errors
+    /// [`EvaluationError`]; see its variants.
+    pub async fn evaluate_direct(&self, evaluation: DirectEvaluation<'_>) -> Result<Issued, EvaluationError> {
         let values = self.values.snapshot();
+        let genuine = self.authenticate(&evaluation.evidence, &evaluation.binding, values.as_ref()).await?;
+        let nonce = evaluation
+            .nonce
+            .map(|nonce| ("eat_nonce".to_owned(), Value::String(BASE64_URL_SAFE_NO_PAD.encode(nonce))));
+        let surroundings = Surroundings {
+            policy_ids: evaluation.policy_ids,
+            runtime_data: None,
+            init_data: None,
+            token_claims: nonce.into_iter().collect(),
+        };
+        self.appraise_and_issue(genuine, values.as_ref(), &surroundings)
+    }
+
+    /// The second half of every evaluation. The reference values are those that gave the trust anchors.
+    fn appraise_and_issue(
+        &self,
+        genuine: Vec<Genuine>,
+        values: &dyn ReferenceValueSnapshot,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Issued, EvaluationError> {
+        let now = self.clock.now();
         let default_ids = [DEFAULT_POLICY_ID.to_owned()];
+        let asked_for = surroundings.policy_ids;
         let context = Context {
             policies: &self.policies,
-            policy_ids: if evaluation.policy_ids.is_empty() { &default_ids } else { evaluation.policy_ids },
-            values: values.as_ref(),
+            policy_ids: if asked_for.is_empty() { &default_ids } else { asked_for },
+            values,
             now,
-            runtime_data: &runtime_data,
-            init_data: init_data.as_ref().map(|data| &data.claims),
+            runtime_data: surroundings.runtime_data,
+            init_data: surroundings.init_data.map(|data| &data.claims),
         };
         if context.policy_ids.len() > MAX_POLICY_IDS {
             return Err(EvaluationError::TooManyPolicies { found: context.policy_ids.len() });
         }
-        let appraisals: Vec<Appraisal> = genuine
-            .into_iter()
-            .map(|(authenticated, digest)| appraise(authenticated, digest, &context))
-            .collect::<Result<_, _>>()?;
-        issue(appraisals, values.digest(), &self.keys.current(), &self.settings, now)
+        let appraisals: Vec<Appraisal> =
+            genuine.into_iter().map(|genuine| appraise(genuine, &context)).collect::<Result<_, _>>()?;
+        let claims = surroundings.token_claims.clone();
+        issue(appraisals, values.digest(), claims, &self.keys.current(), &self.settings, now)
     }
+}
 
-    /// The verification of one piece of evidence, collateral included.
-    async fn authenticate(
-        &self,
-        tee: Tee,
-        evidence: &RawValue,
-        binding: &Binding,
-    ) -> Result<Vec<(Authenticated, Digest)>, EvaluationError> {
-        let verifier = self.registry.get(tee).ok_or_else(|| EvaluationError::NotTaken {
-            tee,
-            taken: self.registry.tees().map(Tee::as_str).collect::<Vec<_>>().join(", "),
-        })?;
-        let failed = |error: VerifyError| EvaluationError::Evidence { tee, error };
-        let raw = RawEvidence::new(tee, evidence.get().as_bytes().to_vec());
-        let digest = raw.digest();
-        let parsed = verifier.parse(&raw).map_err(failed)?;
-        let now = self.clock.now();
-        let needed = parsed.collateral_needed(now);
-        let collateral = self.collateral.fetch_all(&needed).await?;
-        let result = parsed.verify(binding, &collateral, self.clock.now());
-        if result.is_err() && collateral.items.iter().any(|item| item.origin == CollateralOrigin::Cache) {
-            // The cached answer may be the cause: it is fetched anew next time.
-            for request in &needed {
-                self.collateral.discard(request).await;
-            }
-        }
-        Ok(result.map_err(failed)?.into_iter().map(|genuine| (genuine, digest.clone())).collect())
-    }
+fn json_bytes(evidence: &RawValue) -> Vec<u8> {
+    evidence.get().as_bytes().to_vec()
 }
 
 /// Reads `""` or `{"<tee>": evidence, …}`, in the order of the names.

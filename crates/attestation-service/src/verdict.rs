@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use assay_types::{
-    AskedReferenceValue, CollateralUse, Digest, Finding, Tee, TeeClass, TrustTier, TrustVector, UnixTime,
+    AskedReferenceValue, CollateralUse, Digest, Finding, LayerAppraisal, Tee, TeeClass, TrustTier,
+    TrustVector, UnixTime,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,10 @@ pub struct AttesterVerdict {
     pub status: TrustTier,
     /// The trust vector.
     pub trust_vector: TrustVector,
+    /// The appraisal of each layer against endorsed reference values, before the policies judged; the
+    /// lowest layer first. Only where the TEE has such values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<LayerAppraisal>,
     /// The policies that judged, and what each said.
     pub policies: Vec<AppliedPolicy>,
     /// The verifier's checks, then the appraisal's.

@@ -103,6 +103,12 @@ pub enum StoreError {
     /// The challenge was answered before, or the session or token identifier is taken.
     #[error("the challenge was used already")]
     AlreadyUsed,
+    /// As many sessions wait for evidence as are allowed at a time.
+    #[error("{limit} challenge-response sessions are open, the most that are allowed; try again later")]
+    TooManySessions {
+        /// The limit.
+        limit: u64,
+    },
     /// There is a record of that name already.
     #[error("{record} is there already")]
     AlreadyExists {
@@ -165,6 +171,7 @@ impl Coded for StoreError {
             StoreError::Io { .. } => "STORE-018",
             StoreError::Crypto { .. } => "STORE-019",
             StoreError::Unexpected { .. } => "STORE-020",
+            StoreError::TooManySessions { .. } => "STORE-021",
         }
     }
 
@@ -172,6 +179,7 @@ impl Coded for StoreError {
         match self {
             StoreError::Locked
             | StoreError::Full
+            | StoreError::TooManySessions { .. }
             | StoreError::NotAccessible { .. }
             | StoreError::Closed
             | StoreError::Io { .. } => Fault::Unavailable,

@@ -7,7 +7,7 @@
 //! - Resources, policies, reference values, keys and collateral are written with
 //!   `synchronous=FULL`: once a call returned, the write survives the death of the process and the
 //!   loss of power.
-//! - Attested sessions are written with `synchronous=NORMAL`: once a call returned, the write
+//! - Attested sessions and challenge-response sessions are written with `synchronous=NORMAL`: once a call returned, the write
 //!   survives the death of the process (`kill -9`). A loss of power may take the newest sessions;
 //!   their guests attest again. A challenge of that moment could then be used a second time, with
 //!   new evidence, until it expires.
@@ -24,6 +24,7 @@
 //! # Time
 //! The store reads no clock: each call that depends on the time has `now` as an argument.
 
+mod challenge_response;
 mod collateral;
 mod error;
 mod key_file;
@@ -40,6 +41,7 @@ mod sessions;
 mod sqlite;
 mod store;
 
+pub use challenge_response::{ChallengeResponseSession, ChallengeResponseStatus, SubmittedEvidence};
 pub use collateral::CachedCollateral;
 pub use error::StoreError;
 pub use key_file::KeyEncryptionKey;

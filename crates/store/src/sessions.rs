@@ -77,8 +77,8 @@ impl Store {
         self.database().fetch_optional(query).await?.map(|row| column(&row, 0)).transpose()
     }
 
-    /// Removes sessions and used challenges that expired before `now`, a few at a time. Returns how
-    /// many.
+    /// Removes sessions and used challenges that expired before `now`, and so challenge-response
+    /// sessions, a few at a time. Returns how many.
     ///
     /// # Errors
     /// When the database cannot be written; what was removed until then stays removed.
@@ -94,6 +94,7 @@ impl Store {
             let mut writer = self.database().session_writer().await?;
             let count = writer.execute(query).await?;
             writer.finish().await?;
+            let count = count + self.sweep_challenge_responses(now).await?;
             if count == 0 {
                 return Ok(removed);
             }

@@ -46,8 +46,10 @@ impl Migration {
 }
 
 /// All steps, in the order of their versions.
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, script: include_str!("../migrations/0001_initial.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, script: include_str!("../migrations/0001_initial.sql") },
+    Migration { version: 2, script: include_str!("../migrations/0002_challenge_response_sessions.sql") },
+];
 
 /// "ASSY": tells our files from those of other programs (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x4153_5359;

@@ -1,5 +1,7 @@
 //! A service on a throw-away store, and emulated guests for it.
 
+pub mod layered;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use assay_types::{
     additional_runtime_data, canonical_digest, primary_runtime_data,
 };
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use layered::LayeredVerifier;
 use serde_json::{Value, json};
 
 /// Within the validity of the emulator's certificates.
@@ -36,11 +39,13 @@ pub struct Options {
     pub allow_sample: bool,
     /// An attestation policy that was admitted before: id and text.
     pub stored_policy: Option<(&'static str, &'static str)>,
+    /// Whether there is a [`LayeredVerifier`].
+    pub layered: bool,
 }
 
 impl World {
     pub async fn new() -> Self {
-        World::with(Options { trust_emulator: true, allow_sample: true, stored_policy: None }).await
+        World::with(Options { trust_emulator: true, allow_sample: true, ..Options::default() }).await
     }
 
     pub async fn with(options: Options) -> Self {
@@ -60,6 +65,7 @@ impl World {
             ..TrustSettings::production()
         })
         .unwrap();
+        let registry = if options.layered { registry.with(Arc::new(LayeredVerifier)) } else { registry };
         if let Some((id, text)) = options.stored_policy {
             let digest = assay_types::Digest::sha384(text.as_bytes());
             store.put_policy("attestation", id, text, &digest, NOW).await.unwrap();
@@ -94,8 +100,14 @@ impl World {
 
     /// Registers reference values.
     pub async fn register(&self, values: Value) {
+        self.register_for(values, 365 * 86_400).await;
+    }
+
+    /// Registers reference values that end after `seconds`.
+    pub async fn register_for(&self, values: Value, seconds: i64) {
         let payload = BASE64_STANDARD.encode(values.to_string());
-        let message = json!({ "version": "0.1.0", "type": "sample", "payload": payload });
+        let expires = self.clock.now().plus(seconds).to_string();
+        let message = json!({ "version": "0.1.0", "type": "sample", "payload": payload, "expires": expires });
         self.service.reference_values().register(message.to_string().as_bytes()).await.unwrap();
     }
 

@@ -10,6 +10,7 @@
     missing_docs
 )]
 
+mod challenge_response;
 mod crash;
 mod encryption;
 mod failures;

@@ -1,0 +1,109 @@
+//! Evidence → authenticated claims: the collateral is brought, then the verifier decides.
+
+use assay_types::{
+    Authenticated, Binding, CollateralItem, CollateralKind, CollateralOrigin, CollateralRequest,
+    CollateralSet, CollateralUse, Digest, Lookup, RawEvidence, ReferenceValueSnapshot, Tee, UnixTime,
+    VerifyError,
+};
+
+use crate::AttestationService;
+use crate::error::EvaluationError;
+
+/// The claims of one attester, with what the verdict needs to know about how they were proved.
+pub(crate) struct Genuine {
+    pub(crate) authenticated: Authenticated,
+    /// The digest of the evidence.
+    pub(crate) evidence: Digest,
+    /// The first end of a trust anchor that the claims rest on.
+    pub(crate) anchors_until: UnixTime,
+}
+
+impl AttestationService {
+    /// The verification of one piece of evidence, collateral included.
+    pub(crate) async fn authenticate(
+        &self,
+        evidence: &RawEvidence,
+        binding: &Binding,
+        values: &dyn ReferenceValueSnapshot,
+    ) -> Result<Vec<Genuine>, EvaluationError> {
+        let tee = evidence.tee;
+        let verifier = self.registry.get(tee).ok_or_else(|| EvaluationError::NotTaken {
+            tee,
+            taken: self.registry.tees().map(Tee::as_str).collect::<Vec<_>>().join(", "),
+        })?;
+        let failed = |error: VerifyError| EvaluationError::Evidence { tee, error };
+        let digest = evidence.digest();
+        let parsed = verifier.parse(evidence).map_err(failed)?;
+        let now = self.clock.now();
+        let (endorsed, needed): (Vec<_>, Vec<_>) = parsed
+            .collateral_needed(now)
+            .into_iter()
+            .partition(|request| request.kind == CollateralKind::TrustAnchors);
+        let mut collateral = self.collateral.fetch_all(&needed).await?;
+        let anchors = TrustAnchors::find(&endorsed, values, now);
+        collateral.items.extend(anchors.items());
+        let result = parsed.verify(binding, &collateral, self.clock.now());
+        if result.is_err() && came_from_cache(&collateral) {
+            // The cached answer may be the cause: it is fetched anew next time.
+            for request in &needed {
+                self.collateral.discard(request).await;
+            }
+        }
+        let genuine = result.map_err(failed)?.into_iter().map(|authenticated| Genuine {
+            anchors_until: anchors.used_until(&authenticated.facts().collateral),
+            authenticated,
+            evidence: digest.clone(),
+        });
+        Ok(genuine.collect())
+    }
+}
+
+fn came_from_cache(collateral: &CollateralSet) -> bool {
+    collateral.items.iter().any(|item| item.origin == CollateralOrigin::Cache)
+}
+
+/// Trust anchors from the reference values. No network is asked for them, and when there is none the
+/// verifier says so: it knows what it looked for.
+struct TrustAnchors(Vec<Anchor>);
+
+struct Anchor {
+    item: CollateralItem,
+    expires: UnixTime,
+}
+
+impl TrustAnchors {
+    /// What is in force of the groups that `requests` name.
+    fn find(requests: &[CollateralRequest], values: &dyn ReferenceValueSnapshot, now: UnixTime) -> Self {
+        let mut anchors = Vec::new();
+        for request in requests {
+            for member in values.group(&request.cache_key, now) {
+                match member.answer {
+                    Lookup::Found { value, expires } => {
+                        let bytes = value.to_string().into_bytes().into();
+                        let origin = CollateralOrigin::ReferenceValue(member.id);
+                        let kind = CollateralKind::TrustAnchors;
+                        anchors.push(Anchor { item: CollateralItem { kind, bytes, origin }, expires });
+                    }
+                    Lookup::Expired { since } => {
+                        tracing::debug!(id = member.id, %since, "a trust anchor has ended and is not used");
+                    }
+                    Lookup::Missing => {}
+                }
+            }
+        }
+        TrustAnchors(anchors)
+    }
+
+    fn items(&self) -> impl Iterator<Item = CollateralItem> {
+        self.0.iter().map(|anchor| anchor.item.clone())
+    }
+
+    /// The first end of those that the verifier says it used; of all, where it names none of them.
+    fn used_until(&self, used: &[CollateralUse]) -> UnixTime {
+        let is_used = |anchor: &&Anchor| used.iter().any(|item| item.origin == anchor.item.origin);
+        let first_end = |all: &mut dyn Iterator<Item = &Anchor>| all.map(|anchor| anchor.expires).min();
+        first_end(&mut self.0.iter().filter(is_used))
+            .or_else(|| first_end(&mut self.0.iter()))
+            .unwrap_or(UnixTime::MAX)
+    }
+}
