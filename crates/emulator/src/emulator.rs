@@ -7,8 +7,9 @@ use assay_types::{ANCHORS_FORMAT, AnchorsFile, Digest, ReportData, Tee};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 
+use crate::cca::{self, CcaEvidence, CcaSilicon};
 use crate::set::Field;
-use crate::snp::{self, Authority, SnpSilicon};
+use crate::snp::{self, Authority, GuestEvidence, SnpSilicon};
 use crate::{EmulatorError, Seed, sample};
 
 /// The emulator of one seed. Keys are made when they are first needed, and kept; clones share them.
@@ -26,17 +27,20 @@ use crate::{EmulatorError, Seed, sample};
 #[derive(Clone, Debug)]
 pub struct Emulator {
     snp: SnpSilicon,
+    cca: CcaSilicon,
 }
 
 impl Emulator {
     /// The emulator of `seed`. Nothing is computed yet.
     pub fn new(seed: Seed) -> Self {
-        Emulator { snp: SnpSilicon::new(seed) }
+        Emulator { snp: SnpSilicon::new(seed.clone()), cca: CcaSilicon::new(seed) }
     }
 
     /// The public trust anchors of all emulated TEEs. Entries:
     /// - `snp`: `{"arks":[{"product":"Milan","certificate":"<DER in standard base64>"},…]}`, one for
     ///   each product line;
+    /// - `cca`: `{"trust-anchors":[{"implementation-id":"<hex>","instance-id":"<hex>","pkey":JWK},…]}`,
+    ///   the attestation keys (CPAK) of the one platform, on P-384, P-256 and P-521;
     /// - `sample`: `{}`, for it has no root.
     pub fn anchors(&self) -> AnchorsFile {
         self.snp.prepare(&Product::ALL.map(|product| (product, Authority::Ark)));
@@ -54,16 +58,20 @@ impl Emulator {
             emulated: true,
             description: "Roots of the Assay emulator. Whoever has the seed can make evidence under them."
                 .into(),
-            anchors: BTreeMap::from([(Tee::Snp, json!({ "arks": arks })), (Tee::Sample, json!({}))]),
+            anchors: BTreeMap::from([
+                (Tee::Snp, json!({ "arks": arks })),
+                (Tee::Cca, json!({ "trust-anchors": self.cca.trust_anchors() })),
+                (Tee::Sample, json!({})),
+            ]),
         }
     }
 
     /// Evidence in the JSON of the wire.
     ///
     /// `report_data` is what the attester binds, in RCAR the digest of the runtime data; each TEE
-    /// puts it into its field by its own rule (SNP: zeros on the right up to 64 bytes; sample: as
-    /// it is). The first 32 bytes of `init_data` go into the host data of SNP; the sample TEE ignores
-    /// it. `set` sets fields by text: [`Emulator::fields`] lists them. A field that is set wins over
+    /// puts it into its field by its own rule (SNP and CCA: zeros on the right up to 64 bytes; sample:
+    /// as it is). The first 32 bytes of `init_data` go into the host data of SNP, all of them and zeros
+    /// into the personalization value of CCA; the sample TEE ignores them. `set` sets fields by text: [`Emulator::fields`] lists them. A field that is set wins over
     /// the other arguments.
     ///
     /// # Errors
@@ -77,20 +85,56 @@ impl Emulator {
         set: &[(String, String)],
     ) -> Result<Value, EmulatorError> {
         match tee {
-            Tee::Snp => {
-                let report_data = ReportData::padded(report_data)?;
-                let host_data = init_data.map(host_data).unwrap_or_default();
-                Ok(snp::guest(&self.snp, report_data, host_data, set)?.build()?.to_json())
-            }
+            Tee::Snp => Ok(self.snp_evidence(report_data, init_data, set)?.to_json()),
+            Tee::Cca => Ok(self.cca_evidence(report_data, init_data, set)?.to_json()),
             Tee::Sample => sample::evidence(report_data, set),
             tee => Err(EmulatorError::UnsupportedTee { tee }),
         }
+    }
+
+    /// The same evidence in the raw form: the report of SNP with its table of certificates, the CBOR
+    /// token of CCA; for the sample TEE, which has no other form, its JSON.
+    ///
+    /// # Errors
+    /// As [`Emulator::evidence`].
+    pub fn raw_evidence(
+        &self,
+        tee: Tee,
+        report_data: &[u8],
+        init_data: Option<&Digest>,
+        set: &[(String, String)],
+    ) -> Result<Vec<u8>, EmulatorError> {
+        match tee {
+            Tee::Snp => Ok(self.snp_evidence(report_data, init_data, set)?.to_raw()),
+            Tee::Cca => Ok(self.cca_evidence(report_data, init_data, set)?.token),
+            tee => Ok(self.evidence(tee, report_data, init_data, set)?.to_string().into_bytes()),
+        }
+    }
+
+    fn snp_evidence(
+        &self,
+        report_data: &[u8],
+        init_data: Option<&Digest>,
+        set: &[(String, String)],
+    ) -> Result<GuestEvidence, EmulatorError> {
+        let host_data = init_data.map(host_data).unwrap_or_default();
+        snp::guest(&self.snp, ReportData::padded(report_data)?, host_data, set)?.build()
+    }
+
+    fn cca_evidence(
+        &self,
+        report_data: &[u8],
+        init_data: Option<&Digest>,
+        set: &[(String, String)],
+    ) -> Result<CcaEvidence, EmulatorError> {
+        Ok(cca::guest(&self.cca, ReportData::padded(report_data)?, init_data, set)?.build())
     }
 
     /// The fields of a TEE's evidence that can be set, empty where there is no emulator.
     pub fn fields(tee: Tee) -> &'static [Field] {
         match tee {
             Tee::Snp => snp::FIELDS,
+            Tee::Cca => cca::FIELDS,
             Tee::Sample => sample::FIELDS,
             _ => &[],
         }
@@ -99,6 +143,11 @@ impl Emulator {
     /// The SNP silicon: certificates, lists and reports with any field changed.
     pub fn snp(&self) -> SnpSilicon {
         self.snp.clone()
+    }
+
+    /// The CCA silicon: tokens with any claim, key or byte changed, and the platform's endorsements.
+    pub fn cca(&self) -> CcaSilicon {
+        self.cca.clone()
     }
 }
 

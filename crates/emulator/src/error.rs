@@ -6,7 +6,7 @@ use assay_types::{Tee, TooLong};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EmulatorError {
     /// No emulator for this TEE.
-    #[error("no emulator for the TEE {tee}; there is one for snp and for sample")]
+    #[error("no emulator for the TEE {tee}; there is one for snp, for cca and for sample")]
     UnsupportedTee {
         /// The TEE asked for.
         tee: Tee,

@@ -8,8 +8,10 @@
 //! Everything is a function of the [`Seed`]: keys, certificates, serial numbers, signatures.
 //!
 //! - [`Emulator`] makes evidence by TEE name, with fields set by text.
-//! - [`snp`] is the toolkit below it: any certificate, list or report, with any one thing changed.
+//! - [`snp`] and [`cca`] are the toolkits below it: any certificate, list, report, token or endorsement,
+//!   with any one thing changed.
 
+pub mod cca;
 mod emulator;
 mod error;
 mod hints;
@@ -19,6 +21,7 @@ mod seed;
 mod set;
 pub mod snp;
 
+pub use cca::CcaSilicon;
 pub use emulator::Emulator;
 pub use error::EmulatorError;
 pub use seed::{NotASeed, Seed};

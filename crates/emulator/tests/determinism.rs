@@ -42,7 +42,7 @@ fn the_bytes_of_the_development_seed_are_the_published_ones() {
     assert_eq!(
         [Digest::sha256(&anchors).to_hex(), Digest::sha256(&evidence).to_hex()],
         [
-            "3b36039cd995a0049daf912890a63a1a41269545f643df323e1b3082fa56cde8",
+            "69a5cc759b7666c2c176d3bee55feb2e0657897c15e6513fd7045be3b8b483fd",
             "f6f9f0e846501d705db8ecacc566c12ef3d99ceb9c02a0fe20e3e82c4db14c7d"
         ]
     );

@@ -1,0 +1,23 @@
+//! Emulated Arm CCA silicon: realm tokens of every generation, and the endorsements of their platform.
+
+pub mod claim;
+mod content;
+mod fields;
+mod generation;
+mod guest;
+mod key;
+mod members;
+mod message;
+mod published;
+mod silicon;
+mod stores;
+
+pub use content::{COMPONENTS, Firmware, PLATFORM_CONFIG, realm_measurement};
+pub(crate) use fields::{FIELDS, guest};
+pub use generation::{Cca, Wrapper};
+pub use guest::{CcaEvidence, CcaGuest, Collection};
+pub use key::EcKey;
+pub use members::{Members, indefinite};
+pub use message::Message;
+pub use published::published_cpak_fingerprints;
+pub use silicon::CcaSilicon;
