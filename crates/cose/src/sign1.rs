@@ -148,11 +148,7 @@ impl Sign1 {
         if self.signature.len() != expected {
             return Err(CoseError::SignatureLength { algorithm, expected, found: self.signature.len() });
         }
-        if key.holds(&self.signed_bytes(), &self.signature) {
-            Ok(())
-        } else {
-            Err(CoseError::BadSignature)
-        }
+        if key.holds(&self.signed_bytes(), &self.signature) { Ok(()) } else { Err(CoseError::BadSignature) }
     }
 }
 

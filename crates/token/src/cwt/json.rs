@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn bytes_and_integer_keys_become_text() {
-        let value = Cbor::Map(vec![(Cbor::from(-3_i64), Cbor::from([1, 2])), ("a".into(), Cbor::from(7_i64))]);
+        let value =
+            Cbor::Map(vec![(Cbor::from(-3_i64), Cbor::from([1, 2])), ("a".into(), Cbor::from(7_i64))]);
         assert_eq!(from_cbor(&value).unwrap(), json!({ "-3": "AQI", "a": 7 }));
     }
 

@@ -24,8 +24,8 @@ fn object(value: &Cbor, keys: &[Key]) -> Result<Value, String> {
         let (name, value) = match (label, label.as_i64()) {
             (_, Some(number)) => match keys.iter().find(|key| key.number == number) {
                 Some(key) => {
-                    let value = formed(key.form, value)
-                        .map_err(|why| format!("{} ({number}): {why}", key.name))?;
+                    let value =
+                        formed(key.form, value).map_err(|why| format!("{} ({number}): {why}", key.name))?;
                     (key.name.to_owned(), value)
                 }
                 None => (number.to_string(), named(&number.to_string(), value)?),
@@ -65,7 +65,8 @@ fn formed(form: Form, value: &Cbor) -> Result<Value, String> {
         }
         Form::TextBytes => {
             let bytes = value.as_bytes().ok_or_else(|| expected("a byte string", value))?;
-            let text = std::str::from_utf8(bytes).map_err(|_| "a byte string that is not UTF-8".to_owned())?;
+            let text =
+                std::str::from_utf8(bytes).map_err(|_| "a byte string that is not UTF-8".to_owned())?;
             Ok(Value::from(text))
         }
         Form::Bytes => bytes(value),

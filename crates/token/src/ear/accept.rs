@@ -136,14 +136,14 @@ mod tests {
             (r#"a/b;eat_profile="\"\\""#, vec![one("a/b", Some(r#""\"#), 1000)]),
             ("a/b;EAT_PROFILE=x;charset=utf-8", vec![one("a/b", Some("x"), 1000)]),
             // Not quoted: the comma is within the URI, the next one is not.
-            ("a/b;eat_profile=tag:d.example,2023:x/y,c/d", vec![
-                one("a/b", Some("tag:d.example,2023:x/y"), 1000),
-                one("c/d", None, 1000),
-            ]),
-            ("a/b;eat_profile=tag:d.example,c/d", vec![
-                one("a/b", Some("tag:d.example"), 1000),
-                one("c/d", None, 1000),
-            ]),
+            (
+                "a/b;eat_profile=tag:d.example,2023:x/y,c/d",
+                vec![one("a/b", Some("tag:d.example,2023:x/y"), 1000), one("c/d", None, 1000)],
+            ),
+            (
+                "a/b;eat_profile=tag:d.example,c/d",
+                vec![one("a/b", Some("tag:d.example"), 1000), one("c/d", None, 1000)],
+            ),
             ("a/b;;q=1.000,,", vec![one("a/b", None, 1000)]),
             ("text/html, *; q=.2, */*; q=.2", vec![one("text/html", None, 1000), one("*/*", None, 200)]),
         ] {
@@ -154,9 +154,26 @@ mod tests {
     #[test]
     fn what_cannot_be_read_asks_for_nothing() {
         for header in [
-            "", "a", "/", "a/", "/b", "*/b", "a b/c", "a/b/c", "a/b;q=", "a/b;q=2", "a/b;q=1.001",
-            "a/b;q=0.0001", "a/b;q=-0", "a/b;q=.", "a/b;q", "a/b;eat_profile=", "a/b;eat_profile=\"x",
-            "a/b;eat_profile=x;eat_profile=x", "a/b;eat_profile=x\"y\"", "a/b;eat_profile=\"x\"y\"",
+            "",
+            "a",
+            "/",
+            "a/",
+            "/b",
+            "*/b",
+            "a b/c",
+            "a/b/c",
+            "a/b;q=",
+            "a/b;q=2",
+            "a/b;q=1.001",
+            "a/b;q=0.0001",
+            "a/b;q=-0",
+            "a/b;q=.",
+            "a/b;q",
+            "a/b;eat_profile=",
+            "a/b;eat_profile=\"x",
+            "a/b;eat_profile=x;eat_profile=x",
+            "a/b;eat_profile=x\"y\"",
+            "a/b;eat_profile=\"x\"y\"",
         ] {
             assert_eq!(read(header), [], "{header:?}");
         }

@@ -42,7 +42,7 @@ impl EarDialect {
     /// 9782, section 4). The draft's -03 and -04 are one dialect, also as `ear#03` and `ear#04`.
     pub fn from_profile(profile: &str) -> Option<Self> {
         let is = |other: &&str| profile.eq_ignore_ascii_case(other);
-        if is(&IETF_03) || IETF_SHORT.iter().any(|short| is(short)) {
+        if is(&IETF_03) || IETF_SHORT.iter().any(is) {
             return Some(EarDialect::Ietf);
         }
         EarDialect::ALL.into_iter().find(|dialect| is(&dialect.profile()))

@@ -42,13 +42,11 @@ impl EarMedia {
     }
 }
 
-/// The form of an attestation result.
+/// The form of an attestation result: one of [`EarForm::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EarForm {
-    /// The media type.
-    pub media: EarMedia,
-    /// The names of the claims.
-    pub dialect: EarDialect,
+    media: EarMedia,
+    dialect: EarDialect,
 }
 
 /// Nothing that the client accepts can be given: `TOK-030`.
@@ -134,6 +132,16 @@ impl EarForm {
     /// Whether the media type says which dialect it is.
     fn has_profile(self) -> bool {
         matches!(self.media, EarMedia::EatJwt | EarMedia::EatCwt)
+    }
+
+    /// The media type.
+    pub fn media(self) -> EarMedia {
+        self.media
+    }
+
+    /// The names of the claims.
+    pub fn dialect(self) -> EarDialect {
+        self.dialect
     }
 
     /// How the claims are signed.

@@ -11,6 +11,6 @@ mod read;
 
 pub use claims::{Appraised, EarClaims, InDialect, Submodule, VerifierId};
 pub use dialect::{EarDialect, TRUSTEE_PROFILE};
-pub use form::{EarEncoding, EarForm, EarMedia, NotAcceptable};
 pub(crate) use dialect::{dotted, underscored};
+pub use form::{EarEncoding, EarForm, EarMedia, NotAcceptable};
 pub(crate) use nonce::decode_either;

@@ -39,7 +39,9 @@ mod tests {
         for text in ["AAECAwQFBgc", "AAECAwQFBgc="] {
             assert_eq!(nonce(text).unwrap(), [0, 1, 2, 3, 4, 5, 6, 7]);
         }
-        for text in ["AAECAwQFBg=", "AAECAwQFBgc==", "AAECAwQFBgd", "AAECAwQFBgc=\n", "AAECAwQF+/c=", "=", "ä"] {
+        for text in
+            ["AAECAwQFBg=", "AAECAwQFBgc==", "AAECAwQFBgd", "AAECAwQFBgc=\n", "AAECAwQF+/c=", "=", "ä"]
+        {
             assert!(nonce(text).unwrap_err().contains("base64url"), "{text:?}");
         }
     }
