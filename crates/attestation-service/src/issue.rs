@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use assay_policy::{Extension, PolicyError};
-use assay_token::{Appraised, EarClaims, KeySet, Submodule, TRUSTEE_PROFILE, TokenError, VerifierId};
+use assay_token::{
+    Appraised, EarClaims, EarDialect, EarEncoding, EarForm, KeySet, Submodule, TRUSTEE_PROFILE, TokenError,
+    VerifierId,
+};
 use assay_types::{Digest, Outcome, TeeClass, UnixTime};
 use aws_lc_rs::rand;
 use serde_json::{Map, Value};
@@ -53,7 +56,25 @@ pub struct Issued {
     pub verdict: Verdict,
 }
 
-/// Signs the appraisals of one evaluation; `extra` are further claims. The token ends with the first of: its longest life, the
+impl Issued {
+    /// The token in another form, signed by the current one of `keys`. The claims are the same; nothing is
+    /// evaluated again. A JWT in Trustee's dialect is [`Issued::token`] itself.
+    ///
+    /// # Errors
+    /// As [`Issuer::sign`](assay_token::Issuer::sign) and [`Issuer::sign_cwt`](assay_token::Issuer::sign_cwt).
+    pub fn in_form(&self, form: EarForm, keys: &KeySet) -> Result<Vec<u8>, EvaluationError> {
+        Ok(match (form.encoding(), form.dialect()) {
+            (EarEncoding::Jwt, EarDialect::Trustee2024) => self.token.clone().into_bytes(),
+            (EarEncoding::Jwt, dialect) => {
+                keys.current().sign(&self.claims.in_dialect(dialect))?.into_bytes()
+            }
+            (EarEncoding::Cwt, _) => keys.current().sign_cwt(&self.claims)?,
+        })
+    }
+}
+
+/// Signs the appraisals of one evaluation; `extra` are further claims. The token ends with the first
+/// of: its longest life, the
 /// validity of all collateral, the validity of the reference values that were used.
 pub(crate) fn issue(
     appraisals: Vec<Appraisal>,
@@ -81,9 +102,10 @@ pub(crate) fn issue(
         eat_profile: TRUSTEE_PROFILE.to_owned(),
         iat: now,
         nbf: now,
-        exp: expires,
+        exp: Some(expires),
         iss: settings.issuer.clone(),
         jti: jti.clone(),
+        eat_nonce: None,
         verifier_id: VerifierId { developer: settings.developer.clone(), build: settings.build.clone() },
         submods,
         extra,
@@ -167,7 +189,9 @@ fn add_extension(submod: &mut Submodule, extension: Extension) -> Result<(), Pol
         submod.identifiers.extend(identifiers);
         return Ok(());
     }
-    if extension.name.starts_with("ear.") && !extension.name.starts_with("ear.trustee.") {
+    // Names with underscores are those of another dialect (`EarDialect::Ietf`).
+    let name = &extension.name;
+    if name.starts_with("ear_") || (name.starts_with("ear.") && !name.starts_with("ear.trustee.")) {
         return Err(wrong("a name that the token itself uses", "another name"));
     }
     if submod.extensions.contains_key(&extension.name) {

@@ -123,6 +123,7 @@ impl Coded for ClientError {
                 403 if is_policy(problem) => Fault::PolicyDenied,
                 403 => Fault::Forbidden,
                 405 => Fault::MethodNotAllowed,
+                406 => Fault::NotAcceptable,
                 408 => Fault::RequestTimeout,
                 409 => Fault::Conflict,
                 413 => Fault::TooLarge,

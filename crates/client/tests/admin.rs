@@ -180,6 +180,7 @@ async fn nothing_is_retried_and_errors_keep_their_class() {
         (401, "CLI-003", Fault::Unauthenticated),
         (403, "CLI-001", Fault::Forbidden),
         (404, "CLI-002", Fault::NotFound),
+        (406, "CLI-001", Fault::NotAcceptable),
         (409, "CLI-001", Fault::Conflict),
         (415, "CLI-001", Fault::UnsupportedMediaType),
         (422, "CLI-001", Fault::Unprocessable),

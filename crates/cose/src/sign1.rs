@@ -10,7 +10,7 @@ pub const TAG_SIGN1: u64 = 18;
 /// What a message and its header may be at the most: 1 MiB, 16 levels, 65 536 items.
 pub const LIMITS: Limits = Limits::DEFAULT;
 
-/// The labels of header parameters (RFC 9052, table 3; RFC 9360; RFC 9597).
+/// The labels of header parameters (RFC 9052, table 3; RFC 9360; RFC 9596; RFC 9597).
 pub mod header {
     /// The algorithm.
     pub const ALG: i64 = 1;
@@ -24,6 +24,8 @@ pub mod header {
     pub const CORIM_META: i64 = 8;
     /// CWT claims (RFC 9597).
     pub const CWT_CLAIMS: i64 = 15;
+    /// The type of the whole message (RFC 9596).
+    pub const TYP: i64 = 16;
     /// A chain of certificates, the signer's first (RFC 9360).
     pub const X5CHAIN: i64 = 33;
 }
@@ -110,6 +112,11 @@ impl Sign1 {
         &self.payload
     }
 
+    /// What is signed (RFC 9052, section 4.4), for who verifies by other means than [`Sign1::verify`].
+    pub fn signed_bytes(&self) -> Vec<u8> {
+        to_be_signed(&self.protected, &self.payload)
+    }
+
     /// The signature as it came.
     pub fn signature(&self) -> &[u8] {
         &self.signature
@@ -141,11 +148,7 @@ impl Sign1 {
         if self.signature.len() != expected {
             return Err(CoseError::SignatureLength { algorithm, expected, found: self.signature.len() });
         }
-        if key.holds(&to_be_signed(&self.protected, &self.payload), &self.signature) {
-            Ok(())
-        } else {
-            Err(CoseError::BadSignature)
-        }
+        if key.holds(&self.signed_bytes(), &self.signature) { Ok(()) } else { Err(CoseError::BadSignature) }
     }
 }
 

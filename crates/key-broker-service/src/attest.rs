@@ -2,15 +2,19 @@
 //!
 //! Any number of attempts may be made for a challenge, also at once, and each is verified in full;
 //! the store takes the challenge once, and only that attempt gets its token.
+//!
+//! The token is given within JSON, as ever, unless `Accept` asks for an attestation result of another
+//! form ([`EarForm`]): then it is the whole body. The session keeps the token of the usual form.
 
 use assay_attestation_service::{Evaluation, Issued};
 use assay_store::{AttestedSession, StoreError};
+use assay_token::{EarForm, EarMedia};
 use assay_types::{Attestation, AttestationAnswer, Coded as _, HashAlgorithm};
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use subtle::ConstantTimeEq as _;
 
 use crate::auth::with_cookie;
@@ -28,6 +32,7 @@ pub(crate) async fn attest(
 ) -> Result<Response, RequestError> {
     let settings = broker.settings();
     let now = broker.now();
+    let form = accepted_form(&headers)?;
     let cookie = session_cookie(&headers).ok_or(RequestError::NoCookie)?;
     let challenge = broker.sealer().open(cookie, now).await?;
     let tee = challenge.tee();
@@ -36,15 +41,33 @@ pub(crate) async fn attest(
         let body = read_body(body, settings.body_bytes, settings.body_timeout).await?;
         let attestation: Attestation = read_json(&body)?;
         let issued = evaluate(&broker, &challenge, &attestation).await?;
-        record(&broker, &challenge, issued).await
+        // Before the challenge is used up: what fails here may be tried again.
+        let answer = match form.media() {
+            EarMedia::Json => Json(AttestationAnswer { token: issued.token.clone() }).into_response(),
+            EarMedia::EatJwt | EarMedia::EatCwt | EarMedia::Jwt => {
+                let token = issued.in_form(form, &broker.attestation().keys().current())?;
+                ([(header::CONTENT_TYPE, form.content_type())], token).into_response()
+            }
+        };
+        record(&broker, &challenge, issued).await?;
+        Ok(answer)
     }
     .await;
     broker.metrics().attested(tee, result.is_ok());
-    let token = result.inspect_err(|error| {
+    let answer = result.inspect_err(|error: &RequestError| {
         tracing::info!(%tee, code = error.code(), %error, "attestation refused");
     })?;
     let seconds = challenge.ends().0.saturating_sub(now.0);
-    with_cookie(connection, cookie, seconds, Json(AttestationAnswer { token }))
+    with_cookie(connection, cookie, seconds, answer)
+}
+
+/// The form that the client accepts; several headers are one list (RFC 9110, 5.3).
+fn accepted_form(headers: &HeaderMap) -> Result<EarForm, RequestError> {
+    let lines: Vec<_> = headers.get_all(header::ACCEPT).iter().map(|line| line.as_bytes()).collect();
+    let accept = lines.join(&b", "[..]);
+    // A line that is not UTF-8 asks for nothing that there is.
+    let accept = (!lines.is_empty()).then(|| String::from_utf8_lossy(&accept));
+    Ok(EarForm::negotiate(accept.as_deref())?)
 }
 
 async fn evaluate(
@@ -70,8 +93,8 @@ async fn evaluate(
     Ok(broker.attestation().evaluate(evaluation).await?)
 }
 
-/// Takes the challenge, and gives the token to the one who did.
-async fn record(broker: &KeyBroker, challenge: &Challenge, issued: Issued) -> Result<String, RequestError> {
+/// Takes the challenge for this token, which only the one who did may have.
+async fn record(broker: &KeyBroker, challenge: &Challenge, issued: Issued) -> Result<(), RequestError> {
     let Issued { token, verdict, .. } = issued;
     let status = verdict.status;
     let text = serde_json::to_string(&verdict)
@@ -84,14 +107,14 @@ async fn record(broker: &KeyBroker, challenge: &Challenge, issued: Issued) -> Re
         session_hash: challenge.session_hash(),
         jti: verdict.jti.clone(),
         expires: last.plus(broker.settings().verdict_seconds),
-        token: token.clone(),
+        token,
         verdict: text,
     };
     match broker.store().record_attestation(session).await {
         Ok(()) => {
             let tee = challenge.tee();
             tracing::info!(%tee, jti = verdict.jti, %status, emulated = verdict.emulated, "attested");
-            Ok(token)
+            Ok(())
         }
         Err(StoreError::AlreadyUsed) => Err(RequestError::ChallengeUsed),
         Err(error) => Err(error.into()),

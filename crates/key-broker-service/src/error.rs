@@ -4,8 +4,8 @@ use assay_attestation_service::{EvaluationError, PolicySetError};
 use assay_policy::PolicyError;
 use assay_reference_values::ReferenceValueError;
 use assay_store::StoreError;
-use assay_token::TokenError;
 use assay_token::jwe::JweError;
+use assay_token::{NotAcceptable, TokenError};
 use assay_types::{Coded, Fault, Finding, NotAResourcePath, TrustTier, UnixTime, UnknownTee};
 
 use crate::admin::Role;
@@ -215,6 +215,9 @@ pub enum RequestError {
     /// The secret could not be encrypted for the guest.
     #[error(transparent)]
     Jwe(#[from] JweError),
+    /// Every form of attestation result is one that the client does not accept.
+    #[error(transparent)]
+    NotAcceptable(#[from] NotAcceptable),
     /// The policy was not taken.
     #[error(transparent)]
     PolicySet(#[from] PolicySetError),
@@ -283,6 +286,7 @@ impl RequestError {
             | RequestError::StaleCookie { .. }
             | RequestError::WrongNonce
             | RequestError::ChallengeUsed
+            | RequestError::NotAcceptable(_)
             | RequestError::Evaluation(_) => "AttestationError",
             RequestError::NoCredentials | RequestError::NotAttested => "TokenNotFound",
             RequestError::NoGuestKey | RequestError::Token(_) => "TokenVerifierError",
@@ -357,6 +361,7 @@ impl Coded for RequestError {
             RequestError::Evaluation(error) => error.code(),
             RequestError::Token(error) => error.code(),
             RequestError::Jwe(error) => error.code(),
+            RequestError::NotAcceptable(error) => error.code(),
             RequestError::PolicySet(error) => error.code(),
             RequestError::ReferenceValues(error) => error.code(),
             RequestError::Store(error) => error.code(),
@@ -402,6 +407,7 @@ impl Coded for RequestError {
             RequestError::Evaluation(error) => error.fault(),
             RequestError::Token(error) => error.fault(),
             RequestError::Jwe(error) => error.fault(),
+            RequestError::NotAcceptable(error) => error.fault(),
             RequestError::PolicySet(error) => error.fault(),
             RequestError::ReferenceValues(error) => error.fault(),
             RequestError::Store(error) => error.fault(),

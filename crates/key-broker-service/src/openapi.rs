@@ -1,5 +1,6 @@
 //! The OpenAPI document, made from the table of endpoints and the schemas of the messages.
 
+use assay_token::EarMedia;
 use assay_types::PROTOCOL_VERSION;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, Parameter, ParameterIn, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -90,7 +91,7 @@ fn path_item(endpoint: &Endpoint) -> PathItem {
     let mut operation = OperationBuilder::new()
         .summary(Some(endpoint.summary))
         .operation_id(Some(operation_id(endpoint)))
-        .response("200", answer(endpoint.response))
+        .response("200", answer(endpoint))
         .response("default", problem());
     if let Some(name) = parameter_of(endpoint.path) {
         let parameter = Parameter::builder()
@@ -179,14 +180,19 @@ fn json_schema(name: &str) -> RefOr<Schema> {
     }
 }
 
-fn answer(body: Content) -> utoipa::openapi::Response {
-    let response = ResponseBuilder::new().description("Done");
-    match content(body) {
-        Some((media_type, schema)) => {
-            response.content(media_type, ContentBuilder::new().schema(Some(schema)).build()).build()
-        }
-        None => response.build(),
+fn answer(endpoint: &Endpoint) -> utoipa::openapi::Response {
+    let mut response = ResponseBuilder::new().description("Done");
+    if let Some((media_type, schema)) = content(endpoint.response) {
+        response = response.content(media_type, ContentBuilder::new().schema(Some(schema)).build());
     }
+    if endpoint.path == "/kbs/v0/attest" {
+        // Given to who accepts them; the parameter eat_profile chooses the dialect.
+        for media in [EarMedia::EatJwt, EarMedia::EatCwt, EarMedia::Jwt] {
+            let content = ContentBuilder::new().schema(Some(text())).build();
+            response = response.content(media.as_str(), content);
+        }
+    }
+    response.build()
 }
 
 fn problem() -> utoipa::openapi::Response {

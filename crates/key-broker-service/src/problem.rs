@@ -29,6 +29,7 @@ pub(crate) fn status(fault: Fault) -> StatusCode {
         Fault::BadRequest => StatusCode::BAD_REQUEST,
         Fault::NotFound => StatusCode::NOT_FOUND,
         Fault::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Fault::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         Fault::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Fault::Conflict => StatusCode::CONFLICT,
         Fault::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use assay_attestation_service::AttestationService;
 use assay_store::Store;
 use assay_token::jwe::read_tee_public_key;
-use assay_token::{KeySet, TokenError, TokenVerifier, TrustedKeys, tee_public_key};
+use assay_token::{EarClaims, KeySet, TokenError, TokenVerifier, TrustedKeys, tee_public_key};
 use assay_types::{TeePubKey, UnixTime};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -143,11 +143,12 @@ impl Sessions {
             }
             other => other?,
         };
-        let jti = verified.claims.get("jti").and_then(Value::as_str);
+        // Policies, and the places of the guest's key, are written for dotted names.
+        let claims = EarClaims::normalised(verified.claims)?;
+        let jti = claims.get("jti").and_then(Value::as_str);
         let jti = jti.ok_or(TokenError::MissingClaim { claim: "jti" })?.to_owned();
-        let guest_key = tee_public_key(&verified.claims).and_then(|key| read_tee_public_key(key).ok());
-        let attested =
-            Arc::new(Attested { jti, expires: verified.expires, guest_key, claims: verified.claims });
+        let guest_key = tee_public_key(&claims).and_then(|key| read_tee_public_key(key).ok());
+        let attested = Arc::new(Attested { jti, expires: verified.expires, guest_key, claims });
         self.verified.insert(shown, Arc::clone(&attested));
         Ok(attested)
     }

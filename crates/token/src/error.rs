@@ -88,7 +88,7 @@ pub enum TokenError {
         /// The trusted key.
         kid: String,
     },
-    /// The payload is not a JSON object, or a registered claim has the wrong type.
+    /// The payload is not a JSON object or a map in CBOR, or a registered claim has the wrong type.
     #[error("the token's claims cannot be read: {why}")]
     Claims {
         /// What is wrong with them.
@@ -165,6 +165,26 @@ pub enum TokenError {
         /// What is wrong with them.
         why: String,
     },
+    /// Not a CWT as it is read here: a COSE_Sign1 with its tag.
+    #[error("not a CWT (RFC 8392, section 7.2): {why}")]
+    Cwt {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The CWT's header says that it is something else.
+    #[error("the token's header says that it is {found} (typ), not application/eat+cwt or application/cwt")]
+    WrongType {
+        /// The header's `typ`.
+        found: String,
+    },
+    /// A member of an attestation result is there in both spellings.
+    #[error("the claims have both {dotted:?} and {underscored:?}, which are one member")]
+    BothNames {
+        /// Its name with dots.
+        dotted: String,
+        /// Its name with underscores.
+        underscored: String,
+    },
     /// The cryptographic library failed at what cannot fail by the input.
     #[error("{operation} failed")]
     Cryptography {
@@ -207,6 +227,9 @@ impl Coded for TokenError {
             TokenError::Unserialisable { .. } => "TOK-024",
             TokenError::NotAnAttestationResult { .. } => "TOK-025",
             TokenError::Cryptography { .. } => "TOK-026",
+            TokenError::BothNames { .. } => "TOK-027",
+            TokenError::Cwt { .. } => "TOK-028",
+            TokenError::WrongType { .. } => "TOK-029",
         }
     }
 

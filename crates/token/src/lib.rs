@@ -1,7 +1,8 @@
 //! Attestation result tokens (EAR), JOSE signing and encryption, key sets.
 //!
 //! - [`Issuer`] signs claims as a compact JWS (RFC 7515) with a header that Trustee's clients and
-//!   this project's verifier both understand; [`EarClaims`] is the content of an attestation result.
+//!   this project's verifier both understand, or as a CWT; [`EarClaims`] is the content of an attestation
+//!   result, [`EarDialect`] its spelling, [`EarForm`] what a client asks for.
 //! - [`TokenVerifier`] accepts a token only under a key it was told to trust. A key that merely
 //!   comes with the token is never one of those.
 //! - [`KeySet`] holds the signing key in use and the public halves of those before it.
@@ -13,6 +14,7 @@
 mod algorithm;
 mod base64url;
 mod certificate;
+mod cwt;
 mod ear;
 mod error;
 mod issuer;
@@ -30,7 +32,10 @@ pub mod jwe;
 
 pub use algorithm::{Algorithm, SigningAlgorithm};
 pub use assay_cose::Curve;
-pub use ear::{Appraised, EarClaims, Submodule, TRUSTEE_PROFILE, VerifierId};
+pub use ear::{
+    Appraised, EarClaims, EarDialect, EarEncoding, EarForm, EarMedia, InDialect, NotAcceptable, Submodule,
+    TRUSTEE_PROFILE, VerifierId,
+};
 pub use error::TokenError;
 pub use issuer::Issuer;
 pub use jwk::{Jwk, JwkSet, KeyMaterial};

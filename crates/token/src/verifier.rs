@@ -101,13 +101,24 @@ impl TokenVerifier {
         let payload = jws.verify(key)?;
         let claims: Value =
             serde_json::from_slice(payload).map_err(|e| TokenError::Claims { why: e.to_string() })?;
+        self.verified(claims, key, jws.algorithm(), now)
+    }
+
+    /// The token whose signature holds, if its claims do too.
+    pub(crate) fn verified(
+        &self,
+        claims: Value,
+        key: &VerifyingKey,
+        algorithm: Algorithm,
+        now: UnixTime,
+    ) -> Result<VerifiedToken, TokenError> {
         let Value::Object(members) = &claims else {
             return Err(TokenError::Claims { why: "not a JSON object".to_owned() });
         };
         let times = self.rules.check(members, now)?;
         Ok(VerifiedToken {
             kid: key.name().to_owned(),
-            algorithm: jws.algorithm(),
+            algorithm,
             expires: times.expires,
             not_before: times.not_before,
             issued_at: times.issued_at,
@@ -115,14 +126,17 @@ impl TokenVerifier {
         })
     }
 
+    /// The trusted key of that name. Keys of different types may share a name (RFC 7517, 4.5); the
+    /// algorithm tells them apart.
+    pub(crate) fn key_named(&self, name: &str, algorithm: Algorithm) -> Option<&VerifyingKey> {
+        let named = || self.keys.iter().map(|(_, key)| key).filter(|key| key.name() == name);
+        named().find(|key| key.accepts(algorithm)).or_else(|| named().next())
+    }
+
     /// The trusted key that the header names.
     fn trusted_key(&self, jws: &CompactJws<'_>) -> Result<Option<&VerifyingKey>, TokenError> {
-        if let Some(kid) = jws.kid() {
-            // Keys of different types may share a name (RFC 7517, 4.5); the algorithm tells them apart.
-            let named = || self.keys.iter().map(|(_, key)| key).filter(|key| key.name() == kid);
-            if let Some(key) = named().find(|key| key.accepts(jws.algorithm())).or_else(|| named().next()) {
-                return Ok(Some(key));
-            }
+        if let Some(key) = jws.kid().and_then(|kid| self.key_named(kid, jws.algorithm())) {
+            return Ok(Some(key));
         }
         if self.keys.is_empty() {
             return Ok(None);
