@@ -8,12 +8,14 @@
 //! specification, and for endorsements CoRIM with Arm's profiles and the JSON stores of
 //! rust-ccatoken and Trustee.
 
+mod appraise;
 pub mod endorsement;
 mod lifecycle;
 mod platform;
 pub mod profile;
 mod realm;
 
+pub use appraise::{APPRAISAL_CHECKS, CcaAppraiser};
 pub use lifecycle::Lifecycle;
 pub use platform::{PlatformClaims, SoftwareComponent};
 pub use realm::{MecPolicy, RealmClaims};
