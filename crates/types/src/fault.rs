@@ -28,6 +28,8 @@ pub enum Fault {
     NotFound,
     /// The caller's: not with this method (405).
     MethodNotAllowed,
+    /// The caller's: it does not take the only answer that there is (406).
+    NotAcceptable,
     /// The caller's: it took too long to send its request (408).
     RequestTimeout,
     /// The caller's: it is there already, or was used already (409).

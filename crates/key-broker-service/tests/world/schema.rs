@@ -20,12 +20,14 @@ pub fn check(method: &str, path: &str, answer: &Answer) {
         return conform(problem, &answer.json(), "problem");
     }
     let Some(operation) = operation(method, path) else { panic!("{method} {path} is not in the document") };
-    let Some(content) = operation["responses"]["200"]["content"].as_object() else {
+    let response = &operation["responses"][answer.status.as_str()];
+    assert!(response.is_object(), "{method} {path} answers {}", answer.status);
+    let Some(content) = response["content"].as_object() else {
         return assert!(answer.body.is_empty(), "{method} {path} gave a body");
     };
     let (media_type, content) = content.iter().next().unwrap();
-    if media_type == "application/json" {
-        assert_eq!(answer.header("content-type"), "application/json", "{method} {path}");
+    if media_type.ends_with("json") {
+        assert_eq!(answer.header("content-type"), media_type, "{method} {path}");
         conform(&content["schema"], &answer.json(), path);
     }
 }
