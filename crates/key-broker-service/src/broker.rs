@@ -208,6 +208,12 @@ fn check(settings: &Settings) -> Result<(), StartError> {
     if !(0..=86_400).contains(&settings.verdict_seconds) {
         return wrong("verdict_seconds", "must be 0 to 86400");
     }
+    if !(1..=86_400).contains(&settings.challenge_response_seconds) {
+        return wrong("challenge_response_seconds", "must be 1 to 86400");
+    }
+    if settings.challenge_response_sessions == 0 {
+        return wrong("challenge_response_sessions", "must not be 0");
+    }
     if settings.header_bytes < 8192 {
         return wrong("header_bytes", "must be at least 8192");
     }

@@ -4,8 +4,9 @@
 //! hold the router against it.
 
 use crate::Role;
+use crate::veraison::{DISCOVERY_TYPE, ENDORSEMENT_TYPES, EVIDENCE_TYPES, PROVISIONING_TYPE, SESSION_TYPE};
 use Access::{Admins, Anyone, Attested};
-use Content::{Binary, Empty, Json, Text};
+use Content::{Binary, Empty, Json, JsonAs, Media, Text};
 use Role::{Auditor, PolicyWriter, ReferenceValueWriter, ResourceWriter};
 
 /// Who may use an endpoint.
@@ -30,6 +31,10 @@ pub enum Content {
     Text,
     /// Bytes.
     Binary,
+    /// JSON of a media type, of this schema.
+    JsonAs(&'static str, &'static str),
+    /// Bytes of one of these media types.
+    Media(&'static [&'static str]),
 }
 
 /// A method on a path.
@@ -43,7 +48,9 @@ pub struct Endpoint {
     pub access: Access,
     /// The body of the request.
     pub request: Content,
-    /// The body of the answer with status 200.
+    /// The status of the answer.
+    pub status: u16,
+    /// The body of the answer.
     pub response: Content,
     /// What it does.
     pub summary: &'static str,
@@ -57,7 +64,14 @@ const fn endpoint(
     response: Content,
     summary: &'static str,
 ) -> Endpoint {
-    Endpoint { method, path, access, request, response, summary }
+    Endpoint { method, path, access, request, status: 200, response, summary }
+}
+
+impl Endpoint {
+    /// With another status than 200.
+    const fn answering(self, status: u16) -> Self {
+        Endpoint { status, ..self }
+    }
 }
 
 /// Every endpoint.
@@ -109,6 +123,24 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "The keys that tokens are verified with (RFC 7517)"),
     endpoint("GET", "/.well-known/openid-configuration", Anyone, Empty, Json("Discovery"),
         "Where the keys are (OpenID Connect Discovery)"),
+    endpoint("GET", "/.well-known/veraison/verification", Anyone, Empty, JsonAs(DISCOVERY_TYPE, "VeraisonDiscovery"),
+        "Veraison's discovery: the challenge-response interface, and the key of its results"),
+    endpoint("GET", "/.well-known/veraison/provisioning", Anyone, Empty, JsonAs(DISCOVERY_TYPE, "VeraisonDiscovery"),
+        "Veraison's discovery: the submission of endorsements"),
+    endpoint("POST", "/challenge-response/v1/newSession", Anyone, Empty,
+        JsonAs(SESSION_TYPE, "ChallengeResponseSession"),
+        "Begins a session for ?nonce= (base64url) or a random nonce of ?nonceSize= bytes; Location names it")
+        .answering(201),
+    endpoint("POST", "/challenge-response/v1/session/{id}", Anyone, Media(EVIDENCE_TYPES),
+        JsonAs(SESSION_TYPE, "ChallengeResponseSession"),
+        "Takes the session's evidence, once, and gives the result; bad evidence has a contraindicated one"),
+    endpoint("GET", "/challenge-response/v1/session/{id}", Anyone, Empty,
+        JsonAs(SESSION_TYPE, "ChallengeResponseSession"), "A session"),
+    endpoint("DELETE", "/challenge-response/v1/session/{id}", Anyone, Empty, Empty, "Deletes a session")
+        .answering(204),
+    endpoint("POST", "/endorsement-provisioning/v1/submit", Admins(&[ReferenceValueWriter]),
+        Media(ENDORSEMENT_TYPES), JsonAs(PROVISIONING_TYPE, "ProvisioningSession"),
+        "Registers a CoRIM; one that is refused is answered with status 200 and failed"),
     endpoint("GET", "/healthz", Anyone, Empty, Empty, "200 while the process answers"),
     endpoint("GET", "/readyz", Anyone, Empty, Json("Readiness"),
         "200 while the store answers and the server is not stopping, else 503"),

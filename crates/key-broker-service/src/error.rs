@@ -206,6 +206,53 @@ pub enum RequestError {
         /// What happened.
         what: String,
     },
+    /// `KBS-038`: the `Accept` header does not take the answer.
+    #[error("the answer is {offered}, which the Accept header does not take")]
+    NotAcceptable {
+        /// The media type of the answer.
+        offered: &'static str,
+    },
+    /// `KBS-039`: the body is of a media type that is not taken here.
+    #[error("the media type {found:?} is not taken here; taken are {}", list(taken))]
+    MediaType {
+        /// The media type, cut to what an error may carry.
+        found: String,
+        /// Those that are taken.
+        taken: &'static [&'static str],
+    },
+    /// `KBS-040`: the nonce that was asked for cannot be.
+    #[error("the nonce: {why}")]
+    Nonce {
+        /// What is wrong.
+        why: String,
+    },
+    /// `KBS-041`: the identifier of a challenge-response session is no UUID.
+    #[error("the session's identifier is not a UUID")]
+    SessionId,
+    /// `KBS-042`: the challenge-response session is not there, or has ended.
+    #[error("there is no such session, or it has ended: begin a new one")]
+    NoChallengeResponseSession,
+    /// `KBS-043`: the challenge-response session took its evidence already.
+    #[error("this session has taken its evidence; a nonce serves once: begin a new session")]
+    EvidenceTaken,
+    /// `KBS-044`: the body is empty.
+    #[error("the body is empty; {expected} is expected")]
+    NoBody {
+        /// What is expected.
+        expected: &'static str,
+    },
+    /// `KBS-045`: the wrapper around evidence cannot be read.
+    #[error("the CMW cannot be read: {why}")]
+    Cmw {
+        /// What is wrong.
+        why: String,
+    },
+    /// `KBS-046`: the body is not the CoRIM that its `Content-Type` says.
+    #[error("the CoRIM is not what was announced: {why}")]
+    Corim {
+        /// What is wrong.
+        why: String,
+    },
     /// The attestation service gave no token.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
@@ -227,6 +274,11 @@ pub enum RequestError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Media types in a row.
+fn list(types: &[&str]) -> String {
+    if types.is_empty() { "none".to_owned() } else { types.join(", ") }
 }
 
 /// The reason of a denial in words.
@@ -276,6 +328,12 @@ impl RequestError {
             RequestError::Json { .. }
             | RequestError::Base64 { .. }
             | RequestError::Query { .. }
+            | RequestError::Nonce { .. }
+            | RequestError::SessionId
+            | RequestError::NoBody { .. }
+            | RequestError::Cmw { .. }
+            | RequestError::MediaType { .. }
+            | RequestError::NotAcceptable { .. }
             | RequestError::BodyCutOff => "SerdeError",
             RequestError::Version { .. }
             | RequestError::UnknownTee(_)
@@ -287,6 +345,8 @@ impl RequestError {
             | RequestError::WrongNonce
             | RequestError::ChallengeUsed
             | RequestError::NotAcceptable(_)
+            | RequestError::NoChallengeResponseSession
+            | RequestError::EvidenceTaken
             | RequestError::Evaluation(_) => "AttestationError",
             RequestError::NoCredentials | RequestError::NotAttested => "TokenNotFound",
             RequestError::NoGuestKey | RequestError::Token(_) => "TokenVerifierError",
@@ -304,7 +364,7 @@ impl RequestError {
             | RequestError::AdminTokenLifetime { .. }
             | RequestError::UnknownRole { .. }
             | RequestError::RoleForbids { .. } => "AdminAuthAccess",
-            RequestError::ReferenceValues(_) => "RvpsError",
+            RequestError::ReferenceValues(_) | RequestError::Corim { .. } => "RvpsError",
             RequestError::Jwe(_) => "JweError",
             RequestError::BodyTooLarge { .. }
             | RequestError::BodyTimeout { .. }
@@ -358,6 +418,15 @@ impl Coded for RequestError {
             RequestError::Draining => "KBS-035",
             RequestError::StoreSilent => "KBS-036",
             RequestError::Internal { .. } => "KBS-037",
+            RequestError::NotAcceptable { .. } => "KBS-038",
+            RequestError::MediaType { .. } => "KBS-039",
+            RequestError::Nonce { .. } => "KBS-040",
+            RequestError::SessionId => "KBS-041",
+            RequestError::NoChallengeResponseSession => "KBS-042",
+            RequestError::EvidenceTaken => "KBS-043",
+            RequestError::NoBody { .. } => "KBS-044",
+            RequestError::Cmw { .. } => "KBS-045",
+            RequestError::Corim { .. } => "KBS-046",
             RequestError::Evaluation(error) => error.code(),
             RequestError::Token(error) => error.code(),
             RequestError::Jwe(error) => error.code(),
@@ -377,6 +446,11 @@ impl Coded for RequestError {
             | RequestError::BodyCutOff
             | RequestError::Base64 { .. }
             | RequestError::PolicyNotText
+            | RequestError::Nonce { .. }
+            | RequestError::SessionId
+            | RequestError::NoBody { .. }
+            | RequestError::Cmw { .. }
+            | RequestError::Corim { .. }
             | RequestError::Query { .. } => Fault::BadRequest,
             RequestError::UnknownTee(_)
             | RequestError::TeeNotTaken { .. }
@@ -395,7 +469,12 @@ impl Coded for RequestError {
             RequestError::NoGuestKey => Fault::Unprocessable,
             RequestError::Denied { .. } => Fault::PolicyDenied,
             RequestError::UnknownRole { .. } | RequestError::RoleForbids { .. } => Fault::Forbidden,
-            RequestError::NotFound { .. } | RequestError::NoEndpoint => Fault::NotFound,
+            RequestError::NotFound { .. }
+            | RequestError::NoEndpoint
+            | RequestError::NoChallengeResponseSession => Fault::NotFound,
+            RequestError::NotAcceptable { .. } => Fault::NotAcceptable,
+            RequestError::MediaType { .. } => Fault::UnsupportedMediaType,
+            RequestError::EvidenceTaken => Fault::Conflict,
             RequestError::Method { .. } => Fault::MethodNotAllowed,
             RequestError::BodyTooLarge { .. } => Fault::TooLarge,
             RequestError::BodyTimeout { .. } => Fault::RequestTimeout,

@@ -11,6 +11,9 @@
 //! - [`RequestError`] is everything that can go wrong with a request; one place turns it into a
 //!   status and a problem body.
 //!
+//! Beside RCAR there is Veraison's interface: challenge-response sessions and the submission of
+//! endorsements.
+//!
 //! `auth` keeps no state: the challenge travels in the cookie, sealed. A challenge yields one token
 //! once, because the store takes each challenge once. No policy is compiled, no key parsed and no
 //! lock held across I/O while a request is served.
@@ -36,6 +39,7 @@ mod schemas;
 mod server;
 mod session;
 mod settings;
+mod veraison;
 mod verdict;
 mod wellknown;
 
@@ -49,3 +53,4 @@ pub use limits::{Connection, Rate};
 pub use openapi::openapi;
 pub use server::{TlsError, TlsIdentity, serve};
 pub use settings::{DEFAULT_AUDIENCE, Settings};
+pub use veraison::{Cmw, CmwType, NotCmw};

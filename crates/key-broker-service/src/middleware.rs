@@ -19,13 +19,16 @@ use crate::{KeyBroker, RequestError, problem};
 const REQUEST_ID: &str = "x-request-id";
 const MAX_REQUEST_ID: usize = 64;
 
+/// The beginnings of the paths whose answers nobody may keep.
+const PRIVATE: [&str; 3] = ["/kbs/", "/challenge-response/", "/endorsement-provisioning/"];
+
 pub(crate) async fn surround(State(broker): State<KeyBroker>, request: Request, next: Next) -> Response {
     let begin = Instant::now();
     let id = request_id(request.headers());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("", MatchedPath::as_str);
-    let private = route.starts_with("/kbs/");
+    let private = PRIVATE.iter().any(|prefix| route.starts_with(prefix));
     let span = tracing::info_span!("request", id, %method, route);
     let mut response = served(&broker, request, next).instrument(span.clone()).await;
 

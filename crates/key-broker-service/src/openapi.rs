@@ -15,6 +15,7 @@ use crate::schemas::{
     Discovery, Readiness, ReferenceValueRecord, ReferenceValueVersion, ResourceListing, SetAttestationPolicy,
     SetResourcePolicy, copies,
 };
+use crate::veraison::{ChallengeResponseSession, EvidenceBlob, ProvisioningSession, VeraisonDiscovery};
 use crate::{Access, Content, ENDPOINTS, Endpoint, Role};
 
 const ADMIN_TOKEN: &str = "admin-token";
@@ -68,6 +69,10 @@ fn components() -> schema::Components {
         ReferenceValueVersion,
         Readiness,
         Discovery,
+        ChallengeResponseSession,
+        EvidenceBlob,
+        ProvisioningSession,
+        VeraisonDiscovery,
     );
     let bearer = || {
         SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build())
@@ -91,7 +96,7 @@ fn path_item(endpoint: &Endpoint) -> PathItem {
     let mut operation = OperationBuilder::new()
         .summary(Some(endpoint.summary))
         .operation_id(Some(operation_id(endpoint)))
-        .response("200", answer(endpoint))
+        .response(endpoint.status.to_string(), answer(endpoint))
         .response("default", problem());
     if let Some(name) = parameter_of(endpoint.path) {
         let parameter = Parameter::builder()
@@ -102,18 +107,20 @@ fn path_item(endpoint: &Endpoint) -> PathItem {
             .schema(Some(text()));
         operation = operation.parameter(parameter.build());
     }
-    if endpoint.path == "/kbs/v0/resources" {
+    for name in query_parameters(endpoint.path) {
         let parameter = Parameter::builder()
-            .name("prefix")
+            .name(*name)
             .parameter_in(ParameterIn::Query)
             .required(Required::False)
             .schema(Some(text()));
         operation = operation.parameter(parameter.build());
     }
-    if let Some((media_type, schema)) = content(endpoint.request) {
-        let content = ContentBuilder::new().schema(Some(schema)).build();
-        let body = RequestBodyBuilder::new().content(media_type, content).required(Some(Required::True));
-        operation = operation.request_body(Some(body.build()));
+    let contents = content(endpoint.request);
+    if !contents.is_empty() {
+        let body = contents.into_iter().fold(RequestBodyBuilder::new(), |body, (media_type, schema)| {
+            body.content(media_type, ContentBuilder::new().schema(Some(schema)).build())
+        });
+        operation = operation.request_body(Some(body.required(Some(Required::True)).build()));
     }
     operation = match endpoint.access {
         Access::Anyone => operation,
@@ -158,13 +165,24 @@ fn text() -> RefOr<Schema> {
     ObjectBuilder::new().schema_type(schema::Type::String).build().into()
 }
 
-/// Media type and schema of a body.
-fn content(content: Content) -> Option<(&'static str, RefOr<Schema>)> {
+/// The parameters in the query of an endpoint.
+fn query_parameters(path: &str) -> &'static [&'static str] {
+    match path {
+        "/kbs/v0/resources" => &["prefix"],
+        "/challenge-response/v1/newSession" => &["nonce", "nonceSize"],
+        _ => &[],
+    }
+}
+
+/// Media types and schema of a body.
+fn content(content: Content) -> Vec<(&'static str, RefOr<Schema>)> {
     match content {
-        Content::Empty => None,
-        Content::Text => Some(("text/plain", text())),
-        Content::Binary => Some(("application/octet-stream", text())),
-        Content::Json(name) => Some(("application/json", json_schema(name))),
+        Content::Empty => Vec::new(),
+        Content::Text => vec![("text/plain", text())],
+        Content::Binary => vec![("application/octet-stream", text())],
+        Content::Json(name) => vec![("application/json", json_schema(name))],
+        Content::JsonAs(media_type, name) => vec![(media_type, json_schema(name))],
+        Content::Media(media_types) => media_types.iter().map(|one| (*one, text())).collect(),
     }
 }
 
@@ -181,10 +199,11 @@ fn json_schema(name: &str) -> RefOr<Schema> {
 }
 
 fn answer(endpoint: &Endpoint) -> utoipa::openapi::Response {
-    let mut response = ResponseBuilder::new().description("Done");
-    if let Some((media_type, schema)) = content(endpoint.response) {
-        response = response.content(media_type, ContentBuilder::new().schema(Some(schema)).build());
-    }
+    let response = ResponseBuilder::new().description("Done");
+    let add = |response: ResponseBuilder, (media_type, schema)| {
+        response.content(media_type, ContentBuilder::new().schema(Some(schema)).build())
+    };
+    let mut response = content(endpoint.response).into_iter().fold(response, add);
     if endpoint.path == "/kbs/v0/attest" {
         // Given to who accepts them; the parameter eat_profile chooses the dialect.
         for media in [EarMedia::EatJwt, EarMedia::EatCwt, EarMedia::Jwt] {

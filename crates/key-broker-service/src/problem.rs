@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use assay_store::StoreError;
 use assay_types::{Coded, Fault, Finding};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -96,6 +97,12 @@ pub(crate) fn write(error: &RequestError, request_id: &str, response: &mut Respo
     if let Some(seconds) = retry_after(error) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if let RequestError::MediaType { taken, .. } = error {
+        // RFC 9110, section 15.5.16.
+        if let Ok(taken) = HeaderValue::try_from(taken.join(", ")) {
+            headers.insert(header::ACCEPT, taken);
+        }
+    }
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
@@ -109,9 +116,10 @@ fn public_detail(error: &RequestError) -> Cow<'_, str> {
             Cow::Borrowed("an error inside the service; its log has the reason under the request-id")
         }
         Fault::Unavailable => match error {
-            RequestError::Draining | RequestError::StoreSilent | RequestError::TookTooLong { .. } => {
-                Cow::Owned(error.to_string())
-            }
+            RequestError::Draining
+            | RequestError::StoreSilent
+            | RequestError::TookTooLong { .. }
+            | RequestError::Store(StoreError::TooManySessions { .. }) => Cow::Owned(error.to_string()),
             _ => Cow::Borrowed(
                 "a part of the service is not available; its log has the reason under the request-id",
             ),
@@ -130,7 +138,6 @@ fn retry_after(error: &RequestError) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use assay_store::StoreError;
 
     fn body_of(error: RequestError) -> (StatusCode, serde_json::Value) {
         let mut response = error.into_response();

@@ -20,6 +20,10 @@ use crate::health::{healthz, readyz};
 use crate::metrics::metrics;
 use crate::middleware::{no_endpoint, no_method, surround};
 use crate::resource::get_resource;
+use crate::veraison::{
+    delete_session, get_session, new_session, provisioning_discovery, submit_endorsements, submit_evidence,
+    verification_discovery,
+};
 use crate::verdict::{own_verdict, verdict_by_token_id};
 use crate::wellknown::{discovery, jwks};
 
@@ -46,6 +50,14 @@ impl KeyBroker {
             .route("/kbs/v0/reference-value-history/{*id}", get(reference_value_history))
             .route("/.well-known/jwks.json", get(jwks))
             .route("/.well-known/openid-configuration", get(discovery))
+            .route("/.well-known/veraison/verification", get(verification_discovery))
+            .route("/.well-known/veraison/provisioning", get(provisioning_discovery))
+            .route("/challenge-response/v1/newSession", post(new_session))
+            .route(
+                "/challenge-response/v1/session/{id}",
+                get(get_session).post(submit_evidence).delete(delete_session),
+            )
+            .route("/endorsement-provisioning/v1/submit", post(submit_endorsements))
             .route("/healthz", get(healthz))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))

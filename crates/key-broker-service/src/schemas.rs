@@ -302,6 +302,8 @@ pub(crate) mod copies {
         status: String,
         /// The AR4SI trustworthiness claims.
         trust_vector: BTreeMap<String, i8>,
+        /// The appraisal of each layer against endorsed reference values, the lowest layer first.
+        layers: Option<Vec<LayerAppraisal>>,
         /// The policies that judged.
         policies: Vec<AppliedPolicy>,
         /// The checks of verification and appraisal.
@@ -312,6 +314,17 @@ pub(crate) mod copies {
         collateral: Vec<Value>,
         /// The digest of the evidence.
         evidence: String,
+    }
+
+    /// One layer's appraisal.
+    #[derive(ToSchema)]
+    pub(crate) struct LayerAppraisal {
+        /// Its name: `platform`, `realm`.
+        layer: String,
+        /// Its name in Veraison's attestation results.
+        submodule: String,
+        /// The AR4SI trustworthiness claims.
+        trust_vector: BTreeMap<String, i8>,
     }
 
     /// One policy's part.

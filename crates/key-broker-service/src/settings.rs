@@ -20,6 +20,12 @@ pub struct Settings {
     pub attestation_policies: Vec<String>,
     /// The largest body of `auth`, in bytes.
     pub auth_body_bytes: usize,
+    /// How long a challenge-response session (Veraison's interface) is valid, in seconds.
+    pub challenge_response_seconds: i64,
+    /// The greatest number of challenge-response sessions that are open at a time.
+    pub challenge_response_sessions: u64,
+    /// The largest evidence of a challenge-response session, in bytes.
+    pub evidence_bytes: usize,
     /// The largest body of every other request, in bytes.
     pub body_bytes: usize,
     /// The largest header, request line included, in bytes; at least 8192.
@@ -50,7 +56,8 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// Five minutes, 64 KiB and 2 MiB, 64 KiB of header, 15 and 30 seconds, 4096 connections, 600
+    /// Five minutes, 64 KiB and 2 MiB; 150 seconds, 10 000 and 64 KiB for challenge-response sessions;
+    /// 64 KiB of header, 15 and 30 seconds, 4096 connections, 600
     /// calls a minute in bursts of 60.
     fn default() -> Self {
         const PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(599);
@@ -61,6 +68,9 @@ impl Default for Settings {
             verdict_seconds: 300,
             attestation_policies: Vec::new(),
             auth_body_bytes: 64 << 10,
+            challenge_response_seconds: 150,
+            challenge_response_sessions: 10_000,
+            evidence_bytes: 64 << 10,
             body_bytes: 2 << 20,
             header_bytes: 64 << 10,
             header_timeout: Duration::from_secs(15),
