@@ -14,10 +14,26 @@ default hardware := 97
 
 default configuration := 36
 
+# Claims that only some TEEs make; 0 is no claim.
+default instance_identity := 0
+
+default file_system := 0
+
+default runtime_opaque := 0
+
+default storage_opaque := 0
+
+default sourced_data := 0
+
 trust_claims := {
-	"executables": executables,
-	"hardware": hardware,
+	"instance-identity": instance_identity,
 	"configuration": configuration,
+	"executables": executables,
+	"file-system": file_system,
+	"hardware": hardware,
+	"runtime-opaque": runtime_opaque,
+	"storage-opaque": storage_opaque,
+	"sourced-data": sourced_data,
 }
 
 # `findings` explains a verdict that is not affirming: one object for each expectation that is not

@@ -7,6 +7,7 @@ pub const ATTESTATION_POLICIES: &[(&str, &str)] = &[(
         include_str!("../policies/default_cpu.rego"),
         include_str!("../policies/sample.rego"),
         include_str!("../policies/snp.rego"),
+        include_str!("../policies/cca.rego"),
     ),
 )];
 

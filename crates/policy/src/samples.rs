@@ -158,8 +158,7 @@ fn claims(tee: Tee, debug: bool) -> Value {
             json!({ "header": { "version": "0300" }, "body": { "mr_enclave": hex(0, 32), "mr_signer": hex(1, 32),
                             "attributes.flags": if debug { "0700000000000000" } else { "0500000000000000" }, "isv_svn": "0000" } })
         }
-        Tee::Cca => json!({ "platform": { "cca-platform-lifecycle": if debug { 0x3000 } else { 0x3003 } },
-                            "realm": { "cca-realm-initial-measurement": hex(0, 32) } }),
+        Tee::Cca => cca(debug),
         Tee::Csv => {
             json!({ "measure": hex(0, 32), "policy": { "nodbg": if debug { 0 } else { 1 } }, "serial_number": "x" })
         }
@@ -173,6 +172,49 @@ fn claims(tee: Tee, debug: bool) -> Value {
         }),
         _ => json!({ "debug": debug }),
     }
+}
+
+fn cca(debug: bool) -> Value {
+    let component = |n: u32| {
+        json!({ "measurement-type": format!("part {n}"), "measurement-value": format!("{n:043}="),
+                "signer-id": format!("{n:043}="), "version": "1.2.3" })
+    };
+    let status = |value: u8| if value == 2 { "affirming" } else { "warning" };
+    let opaque = if debug { 32 } else { 2 };
+    let vector = |hardware: u8, runtime_opaque: u8| {
+        json!({ "instance-identity": 2, "configuration": hardware, "executables": 2, "file-system": 0,
+                "hardware": hardware, "runtime-opaque": runtime_opaque, "storage-opaque": hardware,
+                "sourced-data": 0 })
+    };
+    json!({
+        "platform": {
+            "cca-platform-profile": "tag:arm.com,2023:cca_platform#1.0.0",
+            "cca-platform-implementation-id": format!("{:043}=", 1),
+            "cca-platform-instance-id": format!("{:044}", 1),
+            "cca-platform-config": "z8/Pzw==",
+            "cca-platform-lifecycle": if debug { 0x4000 } else { 0x3003 },
+            "cca-platform-sw-components": (0..16).map(component).collect::<Value>(),
+            "cca-platform-hash-algo-id": "sha-256",
+        },
+        "realm": {
+            "cca-realm-initial-measurement": hex(0, 32),
+            "cca-realm-extensible-measurements": [hex(0, 32), hex(1, 32), hex(2, 32), hex(3, 32)],
+            "cca-realm-personalization-value": format!("{:086}==", 1),
+            "cca-realm-hash-algo-id": "sha-256",
+        },
+        "appraisal": {
+            "platform": { "vector": vector(2, opaque), "status": status(opaque) },
+            "realm": { "vector": vector(0, if debug { 32 } else { 0 }), "status": status(opaque) },
+            "combined": vector(2, opaque),
+            "details": {
+                "lifecycle-state": if debug { "non-cca-platform-rot-debug" } else { "secured" },
+                "platform-set": "cca/platform/00#acme/1", "platform-set-closest": null,
+                "platform-sets-tried": 1, "realm-set": null, "realm-set-closest": null, "realm-sets-tried": 0,
+                "missing-components": [], "unexpected-components": [], "differing-components": ["part 1"],
+                "duplicate-components": [], "rems-unappraised": [0, 1],
+            },
+        },
+    })
 }
 
 fn events() -> Value {

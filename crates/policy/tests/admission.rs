@@ -49,6 +49,15 @@ async fn good_policies_are_admitted() {
     .await
     .unwrap();
     admit("trust_claims[\"hardware\"] := 2 if { input.snp }").await.unwrap();
+    // Claims with dashes in their names, as those of Arm CCA.
+    admit(
+        "default executables := 33\nexecutables := 3 if {\n\
+         \tinput.cca.realm[\"cca-realm-initial-measurement\"] in query_reference_value(\"cca.rim\")\n}\n\
+         trust_claims := {\"executables\": executables, \"hardware\": h}\n\
+         h := input.cca.appraisal.combined.hardware",
+    )
+    .await
+    .unwrap();
     // For one TEE only: undefined for all others.
     admit("trust_claims := {\"hardware\": 2} if { input.tdx.tcb_status == \"UpToDate\" }").await.unwrap();
 }

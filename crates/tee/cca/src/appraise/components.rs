@@ -186,3 +186,13 @@ pub(super) fn compare<'a>(
         .collect();
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_compared_with_nothing_is_no_match() {
+        assert!(!compare(&[], &[]).holds());
+    }
+}

@@ -7,7 +7,7 @@ use super::checks::{
     COMPONENT_EXPECTED, COMPONENT_MEASUREMENT, COMPONENT_ONCE, COMPONENT_PRESENT, COMPONENT_SIGNER,
     COMPONENT_VERSION,
 };
-use super::components::{Comparison, Difference, Differs, Place};
+use super::components::{Comparison, Difference, Differs, Place, compare};
 use super::reasons::Reasons;
 use crate::platform::SoftwareComponent;
 
@@ -87,7 +87,7 @@ pub(super) fn details(
 ) {
     let mut put = |name: &str, labels: Vec<String>| details.insert(name.into(), labels.into());
     let labels = |components: &[&SoftwareComponent]| components.iter().map(|c| label(c)).collect();
-    let none = Comparison { unexpected: evidence.iter().collect(), ..Comparison::default() };
+    let none = compare(evidence, &[]);
     let firmware = firmware.unwrap_or(&none);
     put("missing-components", firmware.missing.iter().map(place_label).collect());
     put("unexpected-components", labels(&firmware.unexpected));

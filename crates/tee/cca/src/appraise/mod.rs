@@ -25,9 +25,6 @@ mod platform;
 mod realm;
 mod reasons;
 mod sets;
-mod stored;
-
-use std::fmt;
 
 use assay_types::{EndorsedAppraisal, EndorsedAppraiser, LayerAppraisal, ReferenceValueSnapshot, UnixTime};
 use serde_json::{Map, Value, json};
@@ -106,41 +103,25 @@ fn set_details<T>(
 
 impl EndorsedAppraiser for CcaAppraiser {
     fn appraise(&self, values: &dyn ReferenceValueSnapshot, now: UnixTime) -> EndorsedAppraisal {
-        self.appraise_with(values, now, Endorsement::from_value)
-    }
-}
-
-impl CcaAppraiser {
-    /// As [`EndorsedAppraiser::appraise`]; `read` takes a stored value, or says why it cannot be used.
-    fn appraise_with<E: fmt::Display>(
-        &self,
-        values: &dyn ReferenceValueSnapshot,
-        now: UnixTime,
-        read: impl Fn(&Value) -> Result<Endorsement, E>,
-    ) -> EndorsedAppraisal {
-        let group = platform_group(&self.platform.implementation_id);
+        let implementation = &self.platform.implementation_id;
+        let group = platform_group(implementation);
         let answers = values.group(&group, now);
-        let platforms = Sets::new(group, answers, |value| match read(value) {
-            Ok(Endorsement::Platform(set)) if set.implementation_id == self.platform.implementation_id => {
-                Ok(set)
-            }
+        let platforms = Sets::new(group, answers, |value| match Endorsement::from_value(value) {
+            Ok(Endorsement::Platform(set)) if set.implementation_id == *implementation => Ok(set),
             Ok(Endorsement::Platform(_)) => Err("it is of another implementation than its name says".into()),
             Ok(_) => Err("it is not a set for a platform".into()),
-            Err(error) => Err(error.to_string()),
+            Err(problem) => Err(problem.to_string()),
         });
-        let group = realm_group(&self.realm.initial_measurement);
+        let rim = &self.realm.initial_measurement;
+        let group = realm_group(rim);
         let answers = values.group(&group, now);
-        let realms = Sets::new(group, answers, |value| match read(value) {
-            Ok(Endorsement::Realm(set))
-                if set.initial_measurement.accepts(&self.realm.initial_measurement) =>
-            {
-                Ok(set)
-            }
+        let realms = Sets::new(group, answers, |value| match Endorsement::from_value(value) {
+            Ok(Endorsement::Realm(set)) if set.initial_measurement.accepts(rim) => Ok(set),
             Ok(Endorsement::Realm(_)) => {
                 Err("it is of another initial measurement than its name says".into())
             }
             Ok(_) => Err("it is not a set for a realm".into()),
-            Err(error) => Err(error.to_string()),
+            Err(problem) => Err(problem.to_string()),
         });
         self.compare(&platforms, &realms)
     }

@@ -114,11 +114,12 @@ fn a_component_that_differs_in_all_members_has_a_reason_for_each() {
 
 #[test]
 fn a_component_without_type_must_have_signer_and_measurement_right() {
-    for (change, code) in [
-        ((|s| s.platform.components[0].signer_id[0] ^= 1) as Break, "CCA-106"),
+    let cases: [(Break, &str); 3] = [
+        (|s| s.platform.components[0].signer_id[0] ^= 1, "CCA-106"),
         (|s| s.platform.components[0].measurement[0] ^= 1, "CCA-108"),
         (|s| s.platform_set.components[0].version = Some("2".into()), "CCA-107"),
-    ] {
+    ];
+    for (change, code) in cases {
         let mut scene = Scene::new();
         scene.platform.components[0].component_type = None;
         change(&mut scene);
@@ -184,16 +185,15 @@ fn codes_are_unique_and_every_check_says_what_to_do() {
 
 #[test]
 fn a_set_under_the_name_of_another_is_not_used() {
-    let mut scene = Scene::new();
+    let scene = Scene::new();
     let mut shelf = scene.shelf();
-    for (endorsement, _) in shelf.0.values_mut() {
-        match endorsement {
-            Endorsement::Platform(set) => set.implementation_id = [0; 32],
-            Endorsement::Realm(set) => set.initial_measurement = measurement(0),
-            Endorsement::TrustAnchor(_) => {}
-        }
+    let mut other = scene.clone();
+    other.platform_set.implementation_id = [0; 32];
+    other.realm_set.initial_measurement = measurement(0);
+    let sets = [Endorsement::Platform(other.platform_set), Endorsement::Realm(other.realm_set)];
+    for ((value, _), set) in shelf.0.values_mut().zip(sets) {
+        *value = set.to_value();
     }
-    scene.platform.config = vec![1];
     let appraisal = scene.appraise_by(&shelf);
     assert_eq!(failed_codes(&appraisal), ["CCA-104", "CCA-103", "CCA-123"]);
     let unread = appraisal.findings.iter().filter(|r| r.finding.code == "CCA-132");

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use assay_types::{
-    AskedReferenceValue, Digest, EndorsedAppraisal, Finding, HashAlgorithm, LayerAppraisal, Lookup,
-    ReferenceValueSnapshot, TrustVector, UnixTime,
+    AskedReferenceValue, Digest, EndorsedAppraisal, EndorsedAppraiser as _, Finding, HashAlgorithm,
+    LayerAppraisal, Lookup, ReferenceValueSnapshot, TrustVector, UnixTime,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::endorsement::{
     ComponentReference, ConfigReference, Endorsement, MeasuredDigest, Measurement, PlatformReference,
@@ -28,17 +28,16 @@ pub(super) struct Scene {
     pub(super) realm_set: RealmReference,
 }
 
-/// What is stored: by name, typed.
+/// What is stored, by name.
 #[derive(Debug, Default)]
-pub(super) struct Shelf(pub(super) BTreeMap<String, (Endorsement, UnixTime)>);
+pub(super) struct Shelf(pub(super) BTreeMap<String, (Value, UnixTime)>);
 
 impl ReferenceValueSnapshot for Shelf {
     fn query(&self, id: &str, now: UnixTime) -> Lookup {
         match self.0.get(id) {
             None => Lookup::Missing,
             Some((_, expires)) if *expires <= now => Lookup::Expired { since: *expires },
-            // The stored form is tested where it is made: here a value is its own name.
-            Some((_, expires)) => Lookup::Found { value: json!(id), expires: *expires },
+            Some((value, expires)) => Lookup::Found { value: value.clone(), expires: *expires },
         }
     }
 
@@ -60,12 +59,7 @@ impl Shelf {
             Endorsement::Realm(set) => realm_group(&set.initial_measurement.0[0].value),
             Endorsement::TrustAnchor(_) => unreachable!("no attestation keys in these tests"),
         };
-        self.0.insert(format!("{group}#{origin}"), (endorsement, expires));
-    }
-
-    pub(super) fn read(&self, value: &Value) -> Result<Endorsement, String> {
-        let stored = value.as_str().and_then(|id| self.0.get(id));
-        stored.map(|(endorsement, _)| endorsement.clone()).ok_or_else(|| "not a set".into())
+        self.0.insert(format!("{group}#{origin}"), (endorsement.to_value(), expires));
     }
 }
 
@@ -174,7 +168,7 @@ impl Scene {
 
     pub(super) fn appraise_by(&self, shelf: &Shelf) -> EndorsedAppraisal {
         let appraiser = CcaAppraiser::new(self.platform.clone(), self.realm.clone());
-        appraiser.appraise_with(shelf, NOW, |value| shelf.read(value))
+        appraiser.appraise(shelf, NOW)
     }
 }
 

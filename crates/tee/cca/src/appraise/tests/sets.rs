@@ -133,11 +133,12 @@ fn the_used_sets_bound_the_verdict_and_others_do_not() {
 fn a_stored_value_that_cannot_be_read_is_told_of_and_the_others_are_used() {
     let scene = Scene::new();
     let mut shelf = scene.shelf();
-    // An endorsement of the wrong kind stands where sets of this group stand.
-    let wrong = Endorsement::Realm(scene.realm_set.clone());
-    shelf.0.insert(platform_id("z"), (wrong, ENDS));
-    let wrong = Endorsement::Platform(scene.platform_set.clone());
-    shelf.0.insert(realm_id("z"), (wrong, ENDS));
+    // An endorsement of the wrong kind, and something that is none at all.
+    let platform = Endorsement::Platform(scene.platform_set.clone()).to_value();
+    let realm = Endorsement::Realm(scene.realm_set.clone()).to_value();
+    shelf.0.insert(platform_id("y"), (json!(7), ENDS));
+    shelf.0.insert(platform_id("z"), (realm, ENDS));
+    shelf.0.insert(realm_id("z"), (platform, ENDS));
     let appraisal = scene.appraise_by(&shelf);
     assert_eq!(failed_codes(&appraisal), [""; 0]);
     let told: Vec<&str> = appraisal
@@ -146,7 +147,7 @@ fn a_stored_value_that_cannot_be_read_is_told_of_and_the_others_are_used() {
         .filter(|r| r.finding.code == "CCA-132")
         .map(|r| r.finding.found.as_str())
         .collect();
-    assert_eq!(told, [platform_id("z"), realm_id("z")]);
+    assert_eq!(told, [platform_id("y"), platform_id("z"), realm_id("z")]);
 }
 
 #[test]

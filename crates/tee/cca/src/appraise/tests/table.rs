@@ -326,7 +326,7 @@ fn table() -> Vec<(&'static str, Break, TrustVector, TrustTier, TrustVector, Tru
         (
             "reference without components",
             |s| s.platform_set.components.clear(),
-            platform(33, 2),
+            platform(33, 36),
             Warning,
             realm(2),
             Affirming,
@@ -337,7 +337,7 @@ fn table() -> Vec<(&'static str, Break, TrustVector, TrustTier, TrustVector, Tru
                 s.platform_set.components.clear();
                 s.platform.components.clear();
             },
-            platform(33, 2),
+            platform(33, 36),
             Warning,
             realm(2),
             Affirming,
