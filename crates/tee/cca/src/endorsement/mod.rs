@@ -9,7 +9,25 @@
 //!
 //! Identifiers are in lower case hexadecimal. A name is its group, `#`, and where it came from
 //! ([`Origin`]), so that a document that is registered again replaces what it said before and nothing
-//! else. Each value of a group is a set that evidence may match; sets are never mixed.
+//! else. Each value of a group is a set that evidence may match; sets are never mixed. A realm whose
+//! initial measurement is given by several algorithms is in one group for each.
+//!
+//! They come from a CoRIM that follows one of Arm's profiles ([`of_corim`]) or from the JSON stores of
+//! rust-ccatoken and Trustee ([`json_store`]); [`read_file`] takes either. [`Endorsement::to_value`] and
+//! [`Endorsement::from_value`] are the form in which they are stored.
+
+mod corim;
+mod entry;
+mod error;
+mod file;
+pub mod json_store;
+mod names;
+mod value;
+
+pub use corim::{PLATFORM_PROFILE, PROFILE_CHECKS, ProfileProblem, REALM_PROFILE, of_corim};
+pub use error::{EndorsementError, EntryProblem};
+pub use file::{EndorsementFile, SignatureState, read_file};
+pub use names::{NamedEndorsement, NotAnOrigin};
 
 use assay_cose::PublicKey;
 use assay_types::HashAlgorithm;
