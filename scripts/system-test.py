@@ -274,6 +274,26 @@ def evidence(w):
     check("cert_chain" in written, "no member cert_chain")
 
 
+@case("emulate writes CCA tokens in JSON and bare, and their endorsements")
+def cca(w):
+    token, bare = w.folder / "cca.json", w.folder / "cca.cbor"
+    common = ("--tee", "cca", "--seed", SEED, "--set", "generation=rmm-2.0-2026")
+    w.run("emulate", "evidence", *common, "--out", token, expect=0)
+    w.run("emulate", "evidence", *common, "--raw", "--out", bare, expect=0)
+    check(bytes(json.loads(token.read_text())["token"]) == bare.read_bytes(), "the bare token is another one")
+    check(bare.read_bytes()[:4] == bytes.fromhex("d9038ba2"), "not a collection with tag 907")
+    corim = w.folder / "corim"
+    for form, tag in [("signed-corim", "d284"), ("corim", "d901f5")]:
+        w.run("emulate", "endorsements", "--kind", "all", "--form", form, "--seed", SEED, "--out", corim, expect=0)
+        check(corim.read_bytes().hex().startswith(tag), f"not the form {form}")
+    store = w.folder / "store.json"
+    w.run("emulate", "endorsements", "--kind", "realm", "--form", "json", "--seed", SEED, "--set", "rim=00", "--out", store, expect=0)
+    check(json.loads(store.read_text())["realm"][0]["initial-measurement"] == "00", "the measurement that was set")
+    key = w.folder / "signer.pem"
+    w.run("emulate", "corim-signer", "--seed", SEED, "--out", key, expect=0)
+    check(key.read_text().startswith("-----BEGIN PUBLIC KEY-----"), "not a public key in PEM")
+
+
 @case("verify accepts emulated evidence under its roots", needs=["roots", "evidence"])
 def verify_good(w):
     answer = w.verify(w.evidence, "--anchors", w.roots, expect=ACCEPTED)

@@ -422,10 +422,69 @@ pub(crate) enum EmulateCommand {
         /// Set a field of the evidence.
         #[arg(long = "set", value_name = "FIELD=VALUE")]
         set: Vec<String>,
+        /// Write the bare report or token, not the JSON around it.
+        #[arg(long)]
+        raw: bool,
         /// The file to write; `-` for standard output.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Write endorsements of the CCA platform and realm that `emulate evidence --tee cca` shows with the
+    /// same fields.
+    Endorsements {
+        /// What they are about.
+        #[arg(long, value_enum)]
+        kind: EndorsementKind,
+        /// The form.
+        #[arg(long, value_enum, default_value_t = EndorsementForm::SignedCorim)]
+        form: EndorsementForm,
+        /// 64 hexadecimal digits.
+        #[arg(long, value_name = "HEX64")]
+        seed: String,
+        /// Init data (TOML) whose digest is the realm's personalization value.
+        #[arg(long, value_name = "FILE")]
+        init_data: Option<PathBuf>,
+        /// Set a field of the evidence that is endorsed.
+        #[arg(long = "set", value_name = "FIELD=VALUE")]
+        set: Vec<String>,
+        /// The file to write; `-` for standard output.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Write the public key that signs the CoRIMs of a seed.
+    CorimSigner {
+        /// 64 hexadecimal digits.
+        #[arg(long, value_name = "HEX64")]
+        seed: String,
+        /// A JWK; without it PEM.
+        #[arg(long)]
+        jwk: bool,
+        /// The file to write; `-` for standard output.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EndorsementKind {
+    /// Firmware and configuration of the platform.
+    Platform,
+    /// Measurements of the realm.
+    Realm,
+    /// The platform's attestation key.
+    TrustAnchor,
+    /// All of these; for JSON both kinds of reference values.
+    All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EndorsementForm {
+    /// A signed CoRIM.
+    SignedCorim,
+    /// A CoRIM without a signature.
+    Corim,
+    /// The JSON stores of rust-ccatoken and Trustee.
+    Json,
 }
 
 #[derive(Debug, Subcommand)]

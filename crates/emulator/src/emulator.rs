@@ -7,7 +7,7 @@ use assay_types::{ANCHORS_FORMAT, AnchorsFile, Digest, ReportData, Tee};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 
-use crate::cca::{self, CcaEvidence, CcaSilicon};
+use crate::cca::{self, CcaEvidence, CcaGuest, CcaSilicon};
 use crate::set::Field;
 use crate::snp::{self, Authority, GuestEvidence, SnpSilicon};
 use crate::{EmulatorError, Seed, sample};
@@ -127,7 +127,21 @@ impl Emulator {
         init_data: Option<&Digest>,
         set: &[(String, String)],
     ) -> Result<CcaEvidence, EmulatorError> {
-        Ok(cca::guest(&self.cca, ReportData::padded(report_data)?, init_data, set)?.build())
+        Ok(self.cca_guest(report_data, init_data, set)?.build())
+    }
+
+    /// The realm that [`Emulator::evidence`] makes its CCA evidence of, still to be built. What
+    /// endorses it is [`CcaGuest::corim`] and [`CcaGuest::reference_value_store`].
+    ///
+    /// # Errors
+    /// As [`Emulator::evidence`].
+    pub fn cca_guest(
+        &self,
+        report_data: &[u8],
+        init_data: Option<&Digest>,
+        set: &[(String, String)],
+    ) -> Result<CcaGuest<'static>, EmulatorError> {
+        cca::guest(&self.cca, ReportData::padded(report_data)?, init_data, set)
     }
 
     /// The fields of a TEE's evidence that can be set, empty where there is no emulator.

@@ -39,13 +39,16 @@ fn claims(bytes: &[u8]) -> Claims {
     claims
 }
 
-/// Tag and tokens of a collection, with the content-formats where there are such.
-fn collection(token: &[u8]) -> (u64, [(Option<u64>, Vec<u8>); 2]) {
+/// A content-format, where there is one, and a token.
+type Entry = (Option<u64>, Vec<u8>);
+
+/// Tag and tokens of a collection.
+fn collection(token: &[u8]) -> (u64, [Entry; 2]) {
     let (tag, map) = cbor(token).into_tag().map(|(tag, inner)| (tag, *inner)).unwrap();
     let map = map.into_map().unwrap();
     let keys: Vec<u64> = map.iter().map(|(key, _)| key.as_integer().unwrap().try_into().unwrap()).collect();
     assert_eq!(keys, [44234, 44241]);
-    let entries: Vec<(Option<u64>, Vec<u8>)> = map
+    let entries: Vec<Entry> = map
         .into_iter()
         .map(|(_, value)| match value {
             Value::Bytes(bytes) => (None, bytes),

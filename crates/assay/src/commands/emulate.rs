@@ -1,11 +1,12 @@
-//! `assay emulate`: evidence and trust anchors from a seed.
+//! `assay emulate`: evidence, trust anchors and endorsements from a seed.
 
+use assay_emulator::cca::{CcaGuest, CorimKind};
 use assay_emulator::{Emulator, Seed};
 use assay_types::Tee;
 use serde_json::json;
 
 use crate::arguments;
-use crate::cli::EmulateCommand;
+use crate::cli::{EmulateCommand, EndorsementForm, EndorsementKind};
 use crate::exit::Exit;
 use crate::output::{self, Output};
 
@@ -16,21 +17,61 @@ pub(crate) fn run(command: &EmulateCommand, out: Output) -> anyhow::Result<Exit>
             output::write(file, &serde_json::to_vec_pretty(&anchors)?)?;
             written(file, "trust anchors", out)
         }
-        EmulateCommand::Evidence { tee, seed, report_data, init_data, set, out: file } => {
+        EmulateCommand::Evidence { tee, seed, report_data, init_data, set, raw, out: file } => {
             let tee: Tee = tee.parse()?;
-            let set =
-                set.iter().map(|text| arguments::field_value(text)).collect::<anyhow::Result<Vec<_>>>()?;
+            let emulator = Emulator::new(Seed::from_hex(seed)?);
+            let (set, report_data) = (settings(set)?, arguments::hex(report_data)?);
             let init_data = arguments::init_data_digest(init_data.as_deref())?;
-            let evidence = Emulator::new(Seed::from_hex(seed)?).evidence(
-                tee,
-                &arguments::hex(report_data)?,
-                init_data.as_ref(),
-                &set,
-            )?;
-            output::write(file, &serde_json::to_vec(&evidence)?)?;
+            let evidence = if *raw {
+                emulator.raw_evidence(tee, &report_data, init_data.as_ref(), &set)?
+            } else {
+                serde_json::to_vec(&emulator.evidence(tee, &report_data, init_data.as_ref(), &set)?)?
+            };
+            output::write(file, &evidence)?;
             written(file, "evidence", out)
         }
+        EmulateCommand::Endorsements { kind, form, seed, init_data, set, out: file } => {
+            let init_data = arguments::init_data_digest(init_data.as_deref())?;
+            let emulator = Emulator::new(Seed::from_hex(seed)?);
+            let guest = emulator.cca_guest(&[], init_data.as_ref(), &settings(set)?)?;
+            output::write(file, &endorsements(&guest, *kind, *form)?)?;
+            written(file, "endorsements", out)
+        }
+        EmulateCommand::CorimSigner { seed, jwk, out: file } => {
+            let silicon = Emulator::new(Seed::from_hex(seed)?).cca();
+            let key = if *jwk {
+                serde_json::to_vec_pretty(&silicon.corim_signer_jwk())?
+            } else {
+                silicon.corim_signer_pem().into_bytes()
+            };
+            output::write(file, &key)?;
+            written(file, "public key", out)
+        }
     }
+}
+
+fn settings(set: &[String]) -> anyhow::Result<Vec<(String, String)>> {
+    set.iter().map(|text| arguments::field_value(text)).collect()
+}
+
+fn endorsements(guest: &CcaGuest<'_>, kind: EndorsementKind, form: EndorsementForm) -> anyhow::Result<Vec<u8>> {
+    if form == EndorsementForm::Json {
+        let mut values = guest.reference_value_store();
+        let store = match kind {
+            EndorsementKind::TrustAnchor => guest.trust_anchor_store(),
+            EndorsementKind::Platform => json!({ "platform": values["platform"].take(), "realm": [] }),
+            EndorsementKind::Realm => json!({ "platform": [], "realm": values["realm"].take() }),
+            EndorsementKind::All => values,
+        };
+        return Ok(serde_json::to_vec_pretty(&store)?);
+    }
+    let corim = guest.corim(match kind {
+        EndorsementKind::Platform => CorimKind::Platform,
+        EndorsementKind::Realm => CorimKind::Realm,
+        EndorsementKind::TrustAnchor => CorimKind::TrustAnchor,
+        EndorsementKind::All => CorimKind::All,
+    });
+    Ok(if form == EndorsementForm::SignedCorim { corim.signed() } else { corim.unsigned() })
 }
 
 fn written(file: &std::path::Path, what: &str, out: Output) -> anyhow::Result<Exit> {

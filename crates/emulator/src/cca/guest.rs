@@ -38,6 +38,7 @@ pub struct CcaGuest<'a> {
     realm: RealmClaims,
     cpak: EcKey,
     rak: EcKey,
+    corim_signer: EcKey,
     splice: Option<CcaSilicon>,
     wrapper: Wrapper,
     edits: Edits<'a>,
@@ -131,6 +132,7 @@ impl<'a> CcaGuest<'a> {
             realm,
             cpak: silicon.cpak(Curve::P384),
             rak: silicon.rak(Curve::P384),
+            corim_signer: silicon.corim_signer(),
             splice: None,
             wrapper: generation.wrapper(),
             edits: Edits::default(),
@@ -308,9 +310,19 @@ impl<'a> CcaGuest<'a> {
         &self.realm
     }
 
+    /// The key that signs the platform token.
+    pub fn platform_key(&self) -> &EcKey {
+        &self.cpak
+    }
+
+    /// The key that signs the CoRIMs of the platform's vendor.
+    pub(super) fn corim_signer(&self) -> EcKey {
+        self.corim_signer.clone()
+    }
+
     /// Signs everything.
     pub fn build(self) -> CcaEvidence {
-        let CcaGuest { mut platform, realm, cpak, rak, splice, wrapper, edits } = self;
+        let CcaGuest { mut platform, realm, cpak, rak, splice, wrapper, edits, .. } = self;
         let model = platform.profile.model;
         let (presented, realm_signer) = match &splice {
             None => (realm.clone(), rak),

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use assay_cose::Curve;
 use rand_chacha::rand_core::Rng as _;
 
+use super::corim::{CorimKind, CorimTemplate};
 use super::generation::Cca;
 use super::guest::CcaGuest;
 use super::key::EcKey;
@@ -65,6 +66,12 @@ impl CcaSilicon {
     /// A realm on this platform, under firmware of that generation.
     pub fn guest<'edits>(&self, generation: Cca) -> CcaGuest<'edits> {
         CcaGuest::new(self, generation)
+    }
+
+    /// A CoRIM that endorses the default guest of [`Cca::Mixed`]; that of every generation is the same.
+    /// [`CcaGuest::corim`] makes one for another guest.
+    pub fn corim(&self, kind: CorimKind) -> CorimTemplate {
+        self.guest(Cca::Mixed).corim(kind)
     }
 
     /// The platform's attestation key (CPAK). A platform has one; the curve is which.
