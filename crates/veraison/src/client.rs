@@ -76,7 +76,8 @@ impl VeraisonClient {
     /// challenge in `binding`. There is always one set of claims; see [`authenticate`].
     ///
     /// It ends by the deadline of the settings. The session is deleted at the service afterwards, in
-    /// the background, whatever came of it.
+    /// the background, whatever came of it; if this future is dropped before, the service forgets it by
+    /// itself.
     ///
     /// # Errors
     /// [`VeraisonFailure`]. [`VeraisonError::NoChallenge`] when `binding` has no report data: the
@@ -196,7 +197,9 @@ impl VeraisonClient {
         success: &'static [u16],
         end: Instant,
     ) -> Result<Answer, VeraisonError> {
-        self.service.ask(Ask { step, method, url, accept: SESSION_MEDIA_TYPE, body, success }, end).await
+        self.service
+            .ask(Ask { step, method, url, accept: Some(SESSION_MEDIA_TYPE), body, success }, end)
+            .await
     }
 
     /// Deletes the session in the background. If that fails, the service forgets it by itself.
@@ -205,7 +208,7 @@ impl VeraisonClient {
         tokio::spawn(async move {
             let Some(end) = Instant::now().checked_add(DELETE_TIME) else { return };
             let (step, method) = (Step::Delete, Method::DELETE);
-            let ask = Ask { step, method, url: session, accept: "", body: None, success: &[200, 204] };
+            let ask = Ask { step, method, url: session, accept: None, body: None, success: &[200, 204] };
             let _ = service.ask(ask, end).await;
         });
     }
