@@ -119,13 +119,18 @@ impl VeraisonClient {
         let mut url = self.service.url(&format!("{API}newSession"))?;
         url.query_pairs_mut().append_pair("nonce", &encode_url(nonce.as_bytes()));
         let answer = self.ask(Step::NewSession, Method::POST, url, None, &[201], end).await?;
-        let session_url = self.location(&answer.headers)?;
-        let session = read(Step::NewSession, &answer, nonce)?;
-        if !session.accepts(&self.media_type) {
-            // The session stays behind; the service forgets it by itself.
-            return Err(self.media_type_refused(session.accept));
+        let url = self.location(&answer.headers)?;
+        let usable = read(Step::NewSession, &answer, nonce).and_then(|session| {
+            let accepted = session.accepts(&self.media_type);
+            if accepted { Ok(()) } else { Err(self.media_type_refused(session.accept)) }
+        });
+        match usable {
+            Ok(()) => Ok(url),
+            Err(error) => {
+                self.delete(url);
+                Err(error)
+            }
         }
-        Ok(session_url)
     }
 
     fn media_type_refused(&self, accepted: Vec<String>) -> VeraisonError {
