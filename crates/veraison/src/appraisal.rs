@@ -185,13 +185,14 @@ fn meaning(claim: TrustClaim, value: i8) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use assay_types::{AskedReferenceValue, Digest, Lookup};
 
-    struct Nothing;
+    /// No reference values.
+    pub(crate) struct NoValues;
 
-    impl ReferenceValueSnapshot for Nothing {
+    impl ReferenceValueSnapshot for NoValues {
         fn query(&self, _id: &str, _now: UnixTime) -> Lookup {
             Lookup::Missing
         }
@@ -214,7 +215,7 @@ mod tests {
     }
 
     fn appraise(platform: LayerResult, realm: LayerResult) -> EndorsedAppraisal {
-        VeraisonAppraisal::new(platform, realm, json!({"build": "b"})).appraise(&Nothing, UnixTime(0))
+        VeraisonAppraisal::new(platform, realm, json!({"build": "b"})).appraise(&NoValues, UnixTime(0))
     }
 
     #[test]

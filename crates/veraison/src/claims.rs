@@ -209,3 +209,99 @@ fn check_init_data(record: &mut Checks, expected: Option<&Digest>, found: Option
     let found = found.map(|value| value.to_claim()).unwrap_or_default();
     record.equal(check, &expected, &found, "the realm was started with other init data");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KNOWN_PROFILES;
+    use crate::appraisal::tests::NoValues;
+    use assay_types::TrustVector;
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+    use proptest::prelude::{ProptestConfig, any, proptest};
+    use serde_json::json;
+
+    const NOW: UnixTime = UnixTime(1_000_000);
+
+    fn asked() -> Asked {
+        Asked {
+            nonce: ReportData::new([7; 64]),
+            init_data: None,
+            media_type: MediaType::read(crate::CCA_MEDIA_TYPE).unwrap(),
+            asked_at: NOW,
+            clock_skew_seconds: 60,
+            lifetime_seconds: 300,
+        }
+    }
+
+    fn ear(platform: Value, realm: Value, statuses: [&str; 2], iat: i64) -> Value {
+        json!({
+            "eat_profile": KNOWN_PROFILES[0], "iat": iat, "eat_nonce": BASE64_STANDARD.encode([7; 64]),
+            "submods": {
+                "CCA_SSD_PLATFORM": {"ear.status": statuses[0], "ear.trustworthiness-vector": platform},
+                "CCA_REALM": {
+                    "ear.status": statuses[1], "ear.trustworthiness-vector": realm,
+                    "ear.veraison.annotated-evidence": {"cca-realm-challenge": BASE64_STANDARD.encode([7; 64])},
+                },
+            },
+        })
+    }
+
+    /// The tier by its rank.
+    fn tier(rank: u8) -> TrustTier {
+        match rank {
+            0 => TrustTier::None,
+            1 => TrustTier::Affirming,
+            2 => TrustTier::Warning,
+            _ => TrustTier::Contraindicated,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn no_layer_comes_out_better_than_its_status_or_its_vector(
+            executables in any::<i8>(), hardware in any::<i8>(), ranks in [0..4_u8, 0..4],
+        ) {
+            let vector = TrustVector { executables, hardware, ..TrustVector::default() };
+            let good = TrustVector { executables: 2, ..TrustVector::default() };
+            let statuses = ranks.map(tier);
+            let ear = ear(json!(vector), json!(good), statuses.map(TrustTier::as_str), NOW.0);
+            let result = AttestationResult::read(ear.to_string().as_bytes());
+            let better = statuses[0] < vector.status() || statuses[1] < TrustTier::Affirming;
+            assert_eq!(result.is_err(), better);
+            let Ok(result) = result else { return Ok(()) };
+            let authenticated = authenticate(result, "key", &asked(), NOW);
+            let accepted = executables != 99 && hardware != 99 && vector.status() != TrustTier::None;
+            assert_eq!(authenticated.is_ok(), accepted);
+            let Ok(authenticated) = authenticated else { return Ok(()) };
+            let appraisal = authenticated.facts().appraiser.as_ref().unwrap().appraise(&NoValues, NOW);
+            for (layer, status) in appraisal.layers.iter().zip(statuses) {
+                assert_eq!(layer.trust_vector.status(), status);
+            }
+        }
+
+        #[test]
+        fn any_time_of_issue_gives_a_span_around_now_or_an_error(iat in any::<i64>(), near in -70..70_i64) {
+            let good = json!({"executables": 2});
+            for iat in [iat, NOW.0 + near] {
+                let ear = ear(good.clone(), good.clone(), ["affirming"; 2], iat);
+                let result = AttestationResult::read(ear.to_string().as_bytes()).unwrap();
+                let authenticated = authenticate(result, "key", &asked(), NOW);
+                assert_eq!(authenticated.is_ok(), (NOW.0 - 60..=NOW.0 + 60).contains(&iat));
+                if let Ok(authenticated) = authenticated {
+                    assert!(authenticated.facts().validity.contains(NOW));
+                }
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>, text in "[\\[\\]{}\":,a-z0-9._ -]{0,60}") {
+            for bytes in [bytes.as_slice(), text.as_bytes()] {
+                assert!(AttestationResult::read(bytes).is_err());
+                assert!(crate::Session::read(bytes).is_err());
+                assert!(crate::Discovery::read(bytes).is_err());
+            }
+        }
+    }
+}

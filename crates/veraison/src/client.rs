@@ -76,7 +76,8 @@ impl VeraisonClient {
     /// challenge in `binding`. There is always one set of claims; see [`authenticate`].
     ///
     /// It ends by the deadline of the settings. The session is deleted at the service afterwards, in
-    /// the background, whatever came of it.
+    /// the background, whatever came of it; if this future is dropped before, the service forgets it by
+    /// itself.
     ///
     /// # Errors
     /// [`VeraisonFailure`]. [`VeraisonError::NoChallenge`] when `binding` has no report data: the
@@ -118,13 +119,18 @@ impl VeraisonClient {
         let mut url = self.service.url(&format!("{API}newSession"))?;
         url.query_pairs_mut().append_pair("nonce", &encode_url(nonce.as_bytes()));
         let answer = self.ask(Step::NewSession, Method::POST, url, None, &[201], end).await?;
-        let session_url = self.location(&answer.headers)?;
-        let session = read(Step::NewSession, &answer, nonce)?;
-        if !session.accepts(&self.media_type) {
-            // The session stays behind; the service forgets it by itself.
-            return Err(self.media_type_refused(session.accept));
+        let url = self.location(&answer.headers)?;
+        let usable = read(Step::NewSession, &answer, nonce).and_then(|session| {
+            let accepted = session.accepts(&self.media_type);
+            if accepted { Ok(()) } else { Err(self.media_type_refused(session.accept)) }
+        });
+        match usable {
+            Ok(()) => Ok(url),
+            Err(error) => {
+                self.delete(url);
+                Err(error)
+            }
         }
-        Ok(session_url)
     }
 
     fn media_type_refused(&self, accepted: Vec<String>) -> VeraisonError {
@@ -196,7 +202,9 @@ impl VeraisonClient {
         success: &'static [u16],
         end: Instant,
     ) -> Result<Answer, VeraisonError> {
-        self.service.ask(Ask { step, method, url, accept: SESSION_MEDIA_TYPE, body, success }, end).await
+        self.service
+            .ask(Ask { step, method, url, accept: Some(SESSION_MEDIA_TYPE), body, success }, end)
+            .await
     }
 
     /// Deletes the session in the background. If that fails, the service forgets it by itself.
@@ -205,7 +213,7 @@ impl VeraisonClient {
         tokio::spawn(async move {
             let Some(end) = Instant::now().checked_add(DELETE_TIME) else { return };
             let (step, method) = (Step::Delete, Method::DELETE);
-            let ask = Ask { step, method, url: session, accept: "", body: None, success: &[200, 204] };
+            let ask = Ask { step, method, url: session, accept: None, body: None, success: &[200, 204] };
             let _ = service.ask(ask, end).await;
         });
     }

@@ -1,9 +1,6 @@
 //! HTTP to the service: TLS roots, bounds, and what each status means.
 
-use std::error::Error;
 use std::fmt;
-use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -15,6 +12,7 @@ use reqwest::{Method, Response, StatusCode, Url};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
+use crate::connection::{base, causes, client, setting, tls_error};
 use crate::error::shown;
 use crate::{MediaType, Step, VeraisonError, VeraisonSettings};
 
@@ -47,8 +45,8 @@ pub(crate) struct Ask {
     pub(crate) step: Step,
     pub(crate) method: Method,
     pub(crate) url: Url,
-    /// The media type of the answer.
-    pub(crate) accept: &'static str,
+    /// The media type of the answer; `None` when it does not matter.
+    pub(crate) accept: Option<&'static str>,
     /// Media type and bytes.
     pub(crate) body: Option<(String, Bytes)>,
     /// The statuses that mean success.
@@ -107,7 +105,8 @@ impl Service {
 
     async fn exchange(&self, ask: Ask) -> Result<Answer, VeraisonError> {
         let step = ask.step;
-        let mut request = self.client.request(ask.method, ask.url).header(ACCEPT, ask.accept);
+        let mut request =
+            self.client.request(ask.method, ask.url).header(ACCEPT, ask.accept.unwrap_or("*/*"));
         if let Some((media_type, body)) = ask.body {
             request = request.header(CONTENT_TYPE, media_type).body(body);
         }
@@ -116,8 +115,8 @@ impl Service {
             return Err(self.refusal(step, ask.accept, ask.success, answer).await);
         }
         let body = self.body(step, &mut answer, self.max_answer).await?;
-        if !ask.accept.is_empty() {
-            check_media_type(step, answer.headers(), ask.accept)?;
+        if let Some(expected) = ask.accept {
+            check_media_type(step, answer.headers(), expected)?;
         }
         Ok(Answer { headers: answer.headers().clone(), body })
     }
@@ -141,7 +140,7 @@ impl Service {
     async fn refusal(
         &self,
         step: Step,
-        media_type: &'static str,
+        media_type: Option<&'static str>,
         success: &'static [u16],
         mut answer: Response,
     ) -> VeraisonError {
@@ -167,7 +166,9 @@ impl Service {
         match (code, step) {
             (408 | 500..=599, _) => VeraisonError::Failed { step, status: code, detail },
             (404, Step::Evidence | Step::Result) => VeraisonError::SessionGone { step },
-            (406, _) => VeraisonError::NotAcceptable { step, media_type, detail },
+            (406, _) => {
+                VeraisonError::NotAcceptable { step, media_type: media_type.unwrap_or("*/*"), detail }
+            }
             (415, Step::Evidence) => {
                 VeraisonError::MediaTypeRefused { media_type: "the evidence's type".into(), accepted }
             }
@@ -230,121 +231,9 @@ fn check_media_type(step: Step, headers: &HeaderMap, expected: &'static str) -> 
     Err(VeraisonError::NotTheApi { step, expected, why })
 }
 
-fn setting(setting: &'static str, why: impl Into<String>) -> VeraisonError {
-    VeraisonError::Setting { setting, why: why.into() }
-}
-
-/// The service's URL, its path ending with a slash.
-fn base(text: &str) -> Result<Url, VeraisonError> {
-    let wrong = |why: &str| setting("base_url", why);
-    let mut base = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
-    if !base.username().is_empty() || base.password().is_some() {
-        return Err(wrong("it holds a user name or password"));
-    }
-    if base.query().is_some() || base.fragment().is_some() {
-        return Err(wrong("it has a query or a fragment"));
-    }
-    match base.scheme() {
-        "https" => {}
-        "http" if is_loopback(&base) => {}
-        "http" => {
-            return Err(wrong(
-                "plain http to another machine: everyone on the way could swap the key of results",
-            ));
-        }
-        _ => return Err(wrong("only https, and http to loopback, are spoken")),
-    }
-    if !base.path().ends_with('/') {
-        let path = format!("{}/", base.path());
-        base.set_path(&path);
-    }
-    Ok(base)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn client(base: &Url, settings: &VeraisonSettings) -> Result<reqwest::Client, VeraisonError> {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Another thread may have been faster; then its provider is in place, which is as good.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    }
-    let wrong = |error: reqwest::Error| setting("ca_certificate", causes(&error.without_url()));
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("assay-veraison/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(settings.connect_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy();
-    if let Some(pem) = &settings.ca_certificate {
-        let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(wrong)?;
-        if roots.is_empty() {
-            return Err(setting("ca_certificate", "it holds no PEM certificate"));
-        }
-        builder = builder.tls_certs_only(roots);
-    } else if base.scheme() == "http" {
-        // No TLS is spoken, so a machine without system roots will do.
-        builder = builder.tls_certs_only([]);
-    }
-    builder.build().map_err(wrong)
-}
-
-fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        // An I/O error that wraps another gives the source of that other as its own.
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = match inner {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    None
-}
-
-/// The error and its causes, each once, outermost first.
-fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        let cause = error.to_string();
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-        next = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_url_that_others_could_listen_to_is_refused() {
-        for (url, part) in [
-            ("http://veraison.example", "plain http"),
-            ("http://10.0.0.1:8443", "plain http"),
-            ("ftp://127.0.0.1", "only https"),
-            ("https://user:secret@veraison.example", "password"),
-            ("https://veraison.example/?tenant=1", "query"),
-            ("veraison.example", "relative"),
-        ] {
-            let error = base(url).unwrap_err().to_string();
-            assert!(error.contains(part) && !error.contains("secret"), "{url}: {error}");
-        }
-        for url in
-            ["https://veraison.example:8443/x", "http://127.0.0.1:1", "http://[::1]:1", "http://localhost"]
-        {
-            assert!(base(url).unwrap().path().ends_with('/'), "{url}");
-        }
-    }
 
     #[test]
     fn a_list_of_media_types_is_split_outside_of_quotes() {

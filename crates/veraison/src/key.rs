@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use assay_token::{CompactJws, Jwk, TokenError, VerifyingKey};
+use assay_token::{CompactJws, TokenError, VerifyingKey};
 use assay_types::{Clock, UnixTime};
 use reqwest::Method;
 use tokio::time::{Instant, timeout_at};
@@ -47,7 +47,7 @@ impl EarKey {
                 clock,
             }));
         };
-        let key = verifying(jwk)
+        let key = VerifyingKey::new(jwk)
             .map_err(|error| VeraisonError::Setting { setting: "pinned_ear_key", why: error.to_string() })?;
         Ok(EarKey::Pinned(Arc::new(key)))
     }
@@ -79,10 +79,6 @@ impl EarKey {
         };
         open(&token, &newer).map_err(|cause| unknown("the key that the service names now", &newer, cause))
     }
-}
-
-fn verifying(jwk: &Jwk) -> Result<VerifyingKey, TokenError> {
-    VerifyingKey::new(jwk)
 }
 
 fn open(token: &CompactJws<'_>, key: &VerifyingKey) -> Result<(Vec<u8>, String), TokenError> {
@@ -147,7 +143,7 @@ impl Discovered {
                     step,
                     method: Method::GET,
                     url: service.url(DISCOVERY_PATH)?,
-                    accept: DISCOVERY_MEDIA_TYPE,
+                    accept: Some(DISCOVERY_MEDIA_TYPE),
                     body: None,
                     success: &[200],
                 },
@@ -156,7 +152,8 @@ impl Discovered {
             .await?;
         let wrong = |why: String| VeraisonError::NotTheApi { step, expected: DISCOVERY_MEDIA_TYPE, why };
         let document = Discovery::read(&answer.body).map_err(wrong)?;
-        let key = verifying(&document.ear_verification_key).map_err(|error| wrong(error.to_string()))?;
+        let key =
+            VerifyingKey::new(&document.ear_verification_key).map_err(|error| wrong(error.to_string()))?;
         let known = Known { key: Arc::new(key), since: self.clock.now() };
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());
         Ok(known)

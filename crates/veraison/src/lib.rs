@@ -25,6 +25,8 @@ mod base64_text;
 mod checks;
 mod claims;
 mod client;
+mod connection;
+mod dialect;
 mod discovery;
 mod ear;
 mod error;

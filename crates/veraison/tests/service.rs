@@ -22,7 +22,7 @@ use assay_types::{
 };
 use assay_veraison::{CHECKS, Step, VeraisonClient, VeraisonError, VeraisonFailure, VeraisonSettings};
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
-use double::{Double, NOW, On, Say, key};
+use double::{Change, Double, NOW, On, Say, key};
 use serde_json::{Value, json};
 
 const TOKEN: &[u8] = &[0xd9, 0x01, 0x8f, 0xa0];
@@ -196,7 +196,7 @@ async fn a_service_that_is_silent_at_any_step_ends_with_the_deadline() {
     {
         let double = Double::start().await;
         double.fault(on, Say::Never);
-        let settings = VeraisonSettings { deadline: Duration::from_secs(2), ..settings(&double) };
+        let settings = VeraisonSettings { deadline: Duration::from_secs(1), ..settings(&double) };
         let error = service_error(&client_with(settings).1).await;
         assert_eq!((error.code(), error.fault()), ("VER-204", Fault::CollateralTransient));
         assert!(matches!(error, VeraisonError::TimedOut { step: at, .. } if at == step), "{error}");
@@ -346,7 +346,7 @@ async fn a_session_leads_nowhere_else() {
 #[tokio::test]
 async fn a_session_for_another_nonce_or_in_another_state_is_refused() {
     let wrong_nonce = BASE64_STANDARD.encode([8; 64]);
-    let cases: Vec<(Box<dyn Fn(&mut Value) + Send>, &str, Fault)> = vec![
+    let cases: Vec<(Change, &str, Fault)> = vec![
         (
             Box::new({
                 let nonce = wrong_nonce.clone();
@@ -487,7 +487,7 @@ async fn a_pinned_key_is_the_only_one() {
 
 #[tokio::test]
 async fn each_fault_of_a_result_has_its_code() {
-    let cases: Vec<(&str, Box<dyn Fn(&mut Value) + Send>)> = vec![
+    let cases: Vec<(&str, Change)> = vec![
         ("VER-223", Box::new(|ear| *ear = json!({}))),
         ("VER-223", Box::new(|ear| ear["iat"] = json!("now"))),
         ("VER-224", Box::new(|ear| ear["eat_profile"] = json!("tag:example.com,2026:x"))),

@@ -54,7 +54,8 @@ impl Say {
     }
 }
 
-type Change = Box<dyn Fn(&mut Value) + Send>;
+/// Changes what is about to be sent.
+pub(crate) type Change = Box<dyn Fn(&mut Value) + Send>;
 
 pub(crate) struct Double {
     pub(crate) url: String,
