@@ -167,7 +167,7 @@ async fn a_token_ends_with_the_first_thing_it_rests_on() {
     let world = World::new().await;
     world.register_good_snp().await;
     let ordinary = world.attest(Guest::snp()).await.unwrap();
-    assert_eq!(ordinary.claims.exp, NOW.plus(300));
+    assert_eq!(ordinary.claims.exp, Some(NOW.plus(300)));
     // A reference value that ends in a minute.
     let measurement = ordinary.claims.submods["cpu0"].annotated_evidence["snp"]["measurement"].clone();
     use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -176,7 +176,7 @@ async fn a_token_ends_with_the_first_thing_it_rests_on() {
         "payload": BASE64_STANDARD.encode(json!({ "snp_launch_measurement": [measurement] }).to_string()),
     });
     world.service.reference_values().register(message.to_string().as_bytes()).await.unwrap();
-    assert_eq!(world.attest(Guest::snp()).await.unwrap().claims.exp, NOW.plus(60));
+    assert_eq!(world.attest(Guest::snp()).await.unwrap().claims.exp, Some(NOW.plus(60)));
     world.clock.advance(61);
     let verdict = world.attest(Guest::snp()).await.unwrap().verdict;
     assert_eq!(verdict.status, TrustTier::Warning);

@@ -21,9 +21,12 @@ use assay_types::{Coded as _, Digest, TrustVector, UnixTime};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature;
 use ciborium::value::{Integer, Value as Other};
-use coset::{CborSerializable as _, TaggedCborSerializable as _};
+use coset::TaggedCborSerializable as _;
 use proptest::prelude::{ProptestConfig, any, proptest};
 use serde_json::{Map, Value, json};
+
+/// A name, what is changed, the code and a part of the message.
+type Fault<'a> = (&'a str, &'a dyn Fn(&mut EarClaims), &'a str, &'a str);
 
 const NOW: UnixTime = UnixTime(1_760_426_134);
 
@@ -511,7 +514,7 @@ fn what_cannot_be_written_is_not_signed() {
         ear.submods.get_mut("cpu0").unwrap().extensions.insert(name.into(), value);
     };
     let deep = (0..40).fold(json!(1), |inner, _| json!([inner]));
-    let cases: [(&str, &dyn Fn(&mut EarClaims), &str, &str); 8] = [
+    let cases: [Fault<'_>; 8] = [
         (
             "evidence",
             &|e| drop(e.extra.insert("ear.raw-evidence".into(), json!("+"))),
