@@ -153,6 +153,8 @@ fn broker_settings(settings: &Settings) -> anyhow::Result<assay_key_broker_servi
         .collect::<anyhow::Result<_>>()?;
     Ok(assay_key_broker_service::Settings {
         session_seconds: settings.limits.session_seconds,
+        challenge_response_seconds: settings.limits.challenge_response_seconds,
+        challenge_response_sessions: settings.limits.challenge_response_sessions,
         body_bytes: settings.limits.body_bytes,
         request_timeout: Duration::from_secs(settings.limits.request_seconds),
         connections: settings.limits.connections,

@@ -42,6 +42,8 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
     pub(crate) attestations_per_minute: u32,
     pub(crate) session_seconds: i64,
+    pub(crate) challenge_response_seconds: i64,
+    pub(crate) challenge_response_sessions: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -105,6 +107,8 @@ impl Default for Limits {
             connections: 4096,
             attestations_per_minute: 600,
             session_seconds: 300,
+            challenge_response_seconds: 150,
+            challenge_response_sessions: 10_000,
         }
     }
 }
@@ -166,6 +170,11 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
         "How often one client address may call auth, and attest; bursts of a tenth.",
     ),
     ("limits.session_seconds", "How long a challenge, and the session it becomes, is valid."),
+    (
+        "limits.challenge_response_seconds",
+        "How long a challenge-response session (Veraison's interface) waits for evidence and keeps its result.",
+    ),
+    ("limits.challenge_response_sessions", "The greatest number of challenge-response sessions at a time."),
     ("token.issuer", "The claim iss of tokens."),
     ("token.algorithm", "ES256 or ES384, for new signing keys."),
     ("token.lifetime_seconds", "The longest life of a token; collateral that ends earlier shortens it."),
@@ -215,10 +224,17 @@ impl Settings {
             "token.algorithm is {:?}; expected ES256 or ES384",
             self.token.algorithm
         );
-        let ranges: [(&str, i64, i64, i64); 4] = [
+        let ranges: [(&str, i64, i64, i64); 6] = [
             ("token.lifetime_seconds", self.token.lifetime_seconds, 10, 86_400),
             ("token.rotate_days", self.token.rotate_days, 1, 3650),
             ("limits.session_seconds", self.limits.session_seconds, 10, 86_400),
+            ("limits.challenge_response_seconds", self.limits.challenge_response_seconds, 10, 86_400),
+            (
+                "limits.challenge_response_sessions",
+                i64::try_from(self.limits.challenge_response_sessions)?,
+                1,
+                1_000_000,
+            ),
             ("limits.body_bytes", i64::try_from(self.limits.body_bytes)?, 1024, 64 << 20),
         ];
         for (key, found, least, most) in ranges {

@@ -34,13 +34,15 @@ pub struct LayeredEvidence {
     pub challenge: String,
     pub key: String,
     pub rim: String,
+    #[serde(default)]
+    pub emulated: bool,
 }
 
 impl LayeredEvidence {
     /// Of the key `k1` and the measurement `r1`, for a nonce.
     pub fn new(nonce: &[u8]) -> Self {
         let challenge = ReportData::padded(nonce).unwrap().to_string();
-        LayeredEvidence { challenge, key: "k1".into(), rim: "r1".into() }
+        LayeredEvidence { challenge, key: "k1".into(), rim: "r1".into(), emulated: false }
     }
 
     pub fn bytes(&self) -> Vec<u8> {
@@ -118,7 +120,7 @@ impl ParsedEvidence for LayeredEvidence {
                 origin: anchor.origin.clone(),
                 validity: Validity::ALWAYS,
             }],
-            emulated: false,
+            emulated: self.emulated,
             appraiser: Some(Arc::new(Appraiser { rim: self.rim.clone() })),
         })?;
         Ok(vec![authenticated])

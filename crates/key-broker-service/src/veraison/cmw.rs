@@ -315,7 +315,7 @@ mod tests {
         fn records_come_back(kind in "[a-z]{1,8}/[a-z]{1,8}", value in any::<Vec<u8>>(), indicator in any::<Option<u64>>()) {
             let expected =
                 Cmw { message_type: CmwType::MediaType(kind.clone()), value: value.clone(), indicator };
-            prop_assert_eq!(Cmw::read(&record(text(&kind), &value, indicator)).as_ref(), Ok(&expected));
+            prop_assert_eq!(Cmw::read(&record(text(&kind), &value, indicator)), Ok(expected.clone()));
             let mut json = vec![Json::from(kind), Json::from(BASE64URL.encode(&value))];
             json.extend(indicator.map(Json::from));
             prop_assert_eq!(Cmw::read(Json::Array(json).to_string().as_bytes()), Ok(expected));

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+#[path = "../../../attestation-service/tests/support/layered.rs"]
+pub mod layered;
 pub mod schema;
 
 use std::path::PathBuf;
@@ -51,6 +53,7 @@ pub struct World {
     pub router: Router,
     settings: Settings,
     folder: Arc<tempfile::TempDir>,
+    layered: bool,
 }
 
 /// Settings without rate limits: all requests of a test come from one address.
@@ -136,7 +139,13 @@ impl World {
 
     pub async fn with(settings: Settings) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        World::on(folder, settings, Arc::new(FixedClock::new(NOW)), None).await
+        World::on(folder, settings, Arc::new(FixedClock::new(NOW)), None, false).await
+    }
+
+    /// With a verifier in the shape of Arm CCA's.
+    pub async fn layered(settings: Settings) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        World::on(folder, settings, Arc::new(FixedClock::new(NOW)), None, true).await
     }
 
     /// With resource policies that were admitted before: id and text.
@@ -147,21 +156,22 @@ impl World {
             let digest = Digest::sha384(text.as_bytes());
             store.put_policy("resource", id, text, &digest, NOW).await.unwrap();
         }
-        World::on(folder, settings(), Arc::new(FixedClock::new(NOW)), Some(store)).await
+        World::on(folder, settings(), Arc::new(FixedClock::new(NOW)), Some(store), false).await
     }
 
     /// The same store in a new process, as far as one process can play it.
     pub async fn restarted(self) -> Self {
-        let World { store, broker, router, attestation, folder, settings, clock, .. } = self;
+        let World { store, broker, router, attestation, folder, settings, clock, layered, .. } = self;
         drop((broker, router, attestation));
         store.close().await;
-        World::on(folder, settings, clock, None).await
+        World::on(folder, settings, clock, None, layered).await
     }
 
     /// A second service on the same store.
     pub async fn replica(&self) -> Self {
         let store = Some(self.store.clone());
-        World::on(Arc::clone(&self.folder), self.settings.clone(), Arc::clone(&self.clock), store).await
+        let (folder, clock) = (Arc::clone(&self.folder), Arc::clone(&self.clock));
+        World::on(folder, self.settings.clone(), clock, store, self.layered).await
     }
 
     async fn on(
@@ -169,6 +179,7 @@ impl World {
         settings: Settings,
         clock: Arc<FixedClock>,
         store: Option<Store>,
+        layered: bool,
     ) -> Self {
         let store = match store {
             Some(store) => store,
@@ -181,6 +192,8 @@ impl World {
             allow_sample: true,
             ..TrustSettings::production()
         };
+        let registry = Registry::new(trust).unwrap();
+        let registry = if layered { registry.with(Arc::new(layered::LayeredVerifier)) } else { registry };
         let policies = async |kind, bundled| {
             let admission = Admission::new(trial(), Limits::default());
             Arc::new(PolicySet::load(kind, bundled, store.clone(), admission, shared.clone()).await.unwrap())
@@ -188,7 +201,7 @@ impl World {
         let keys =
             TokenKeys::load(store.clone(), KeySettings::default(), "test", shared.clone()).await.unwrap();
         let attestation = Arc::new(AttestationService::new(
-            Registry::new(trust).unwrap(),
+            registry,
             CollateralService::builder(shared.clone()).build().unwrap(),
             policies(PolicyKind::Attestation, ATTESTATION_POLICIES).await,
             Arc::new(ReferenceValues::load(store.clone(), shared.clone()).await.unwrap()),
@@ -210,7 +223,7 @@ impl World {
         .unwrap();
         let router = broker.router();
         let admin = AdminKey::load(&key_file).unwrap();
-        World { broker, attestation, store, clock, admin, emulator, router, settings, folder }
+        World { broker, attestation, store, clock, admin, emulator, router, settings, folder, layered }
     }
 
     pub fn admin_token(&self, role: Role) -> String {
