@@ -30,6 +30,7 @@ pub mod jwe;
 
 pub use algorithm::{Algorithm, SigningAlgorithm};
 pub use assay_cose::Curve;
+pub use certificate::CertificateTrust;
 pub use ear::{Appraised, EarClaims, Submodule, TRUSTEE_PROFILE, VerifierId};
 pub use error::TokenError;
 pub use issuer::Issuer;
