@@ -1,11 +1,12 @@
 //! What can go wrong, each with its code.
 
 use assay_store::StoreError;
-use assay_types::{Coded, Fault};
+use assay_tee_cca::endorsement::EndorsementError;
+use assay_types::{Coded, Fault, UnixTime, Validity};
 
 /// Why reference values were not registered or read. Of a message that is refused, nothing is
 /// registered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReferenceValueError {
     /// The message is not the JSON object it must be.
@@ -80,6 +81,73 @@ pub enum ReferenceValueError {
         /// What is wrong.
         detail: String,
     },
+    /// The name is one of endorsements, which come in messages of other types.
+    #[error(
+        "{name:?} is the name of an endorsement: register it as a message of type corim, cca-trust-anchors or cca-reference-values"
+    )]
+    ReservedName {
+        /// The name, cut after 64 characters.
+        name: String,
+    },
+    /// The document gives no endorsements.
+    #[error(transparent)]
+    Endorsements(#[from] EndorsementError),
+    /// Nobody signed the document, and unsigned ones are not taken.
+    #[error(
+        "{what} is not signed; it is taken only where unsigned endorsements are allowed (danger_allow_unsigned)"
+    )]
+    Unsigned {
+        /// What is not signed.
+        what: &'static str,
+    },
+    /// The document is signed, but no signer is configured.
+    #[error(
+        "the CoRIM is signed, by its own word by {signer:?}, but no signer is configured whose word would count"
+    )]
+    NoSigners {
+        /// The signer by the document's own word, cut after 64 characters.
+        signer: String,
+    },
+    /// No configured key made the signature.
+    #[error(
+        "the CoRIM is signed by nobody who is configured (signer by its own word {signer:?}, kid {kid:?}), or was altered: its signature holds under none of the {tried} configured keys for its algorithm"
+    )]
+    UnknownSigner {
+        /// The signer by the document's own word, cut after 64 characters.
+        signer: String,
+        /// The key's name by the document's own word, cut after 64 characters.
+        kid: String,
+        /// How many keys were tried.
+        tried: usize,
+    },
+    /// The key is known, and the signature does not hold.
+    #[error("the signature of the CoRIM: {detail}")]
+    BadSignature {
+        /// What is wrong.
+        detail: String,
+    },
+    /// The signer's certificate is not trusted.
+    #[error("the certificate that came with the CoRIM is not trusted: {detail}")]
+    SignerUntrusted {
+        /// What is wrong.
+        detail: String,
+    },
+    /// Document or certificate are not valid now.
+    #[error("{what} is valid from {validity}, and now it is {now}")]
+    NotValidNow {
+        /// What is not valid.
+        what: &'static str,
+        /// When it is valid.
+        validity: Validity,
+        /// The time of the registration.
+        now: UnixTime,
+    },
+    /// The configured signers cannot be used.
+    #[error("the signers of CoRIMs: {detail}")]
+    Signers {
+        /// What is wrong.
+        detail: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -102,6 +170,15 @@ impl Coded for ReferenceValueError {
             ReferenceValueError::ValueTooLarge { .. } => "RV-009",
             ReferenceValueError::Expires { .. } => "RV-010",
             ReferenceValueError::Interrupted => "RV-011",
+            ReferenceValueError::ReservedName { .. } => "RV-012",
+            ReferenceValueError::Unsigned { .. } => "RV-013",
+            ReferenceValueError::NoSigners { .. } => "RV-014",
+            ReferenceValueError::UnknownSigner { .. } => "RV-015",
+            ReferenceValueError::BadSignature { .. } => "RV-016",
+            ReferenceValueError::SignerUntrusted { .. } => "RV-017",
+            ReferenceValueError::NotValidNow { .. } => "RV-018",
+            ReferenceValueError::Signers { .. } => "RV-019",
+            ReferenceValueError::Endorsements(error) => error.code(),
             ReferenceValueError::Store(error) => error.code(),
         }
     }
@@ -113,13 +190,21 @@ impl Coded for ReferenceValueError {
             | ReferenceValueError::Payload { .. }
             | ReferenceValueError::Name { .. }
             | ReferenceValueError::Expires { .. } => Fault::BadRequest,
-            ReferenceValueError::Version { .. } | ReferenceValueError::UnknownType { .. } => {
-                Fault::Unprocessable
-            }
+            ReferenceValueError::Version { .. }
+            | ReferenceValueError::UnknownType { .. }
+            | ReferenceValueError::ReservedName { .. }
+            | ReferenceValueError::Unsigned { .. }
+            | ReferenceValueError::NoSigners { .. }
+            | ReferenceValueError::UnknownSigner { .. }
+            | ReferenceValueError::BadSignature { .. }
+            | ReferenceValueError::SignerUntrusted { .. }
+            | ReferenceValueError::NotValidNow { .. } => Fault::Unprocessable,
             ReferenceValueError::MessageTooLarge { .. }
             | ReferenceValueError::TooMany { .. }
             | ReferenceValueError::ValueTooLarge { .. } => Fault::TooLarge,
+            ReferenceValueError::Endorsements(error) => error.fault(),
             ReferenceValueError::Store(error) => error.fault(),
+            ReferenceValueError::Signers { .. } => Fault::Internal,
             ReferenceValueError::Interrupted => Fault::Unavailable,
         }
     }

@@ -7,13 +7,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use time::{Month, OffsetDateTime};
 
-use crate::{ReferenceValueError, extractor};
+use crate::extractor::{Context, Extract};
+use crate::{CorimTrust, ReferenceValueError, corim, extractor};
 
 /// The version of the message.
 pub const MESSAGE_VERSION: &str = "0.1.0";
 
-/// The largest message in bytes.
-pub const MAX_MESSAGE_LEN: usize = 1 << 20;
+/// The largest message in bytes; of type `sample` 1 MiB. A CoRIM of 4 MiB fits in.
+pub const MAX_MESSAGE_LEN: usize = 6 << 20;
 
 /// The largest number of values in a message.
 pub const MAX_VALUES: usize = 10_000;
@@ -42,36 +43,81 @@ fn default_version() -> String {
     MESSAGE_VERSION.to_owned()
 }
 
-/// Reads a message: what it would register at the time `now`, in the order of the payload. Names are
-/// unique.
+/// What a message or document would register.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Registration {
+    /// The values, in the order of the payload. Names are unique.
+    pub values: Vec<NewReferenceValue>,
+    /// A part of names, `#<CoRIM id>/`: values of type `corim` whose names have it and are not among
+    /// `values` are of an earlier edition of the document, and end with it.
+    pub replaces: Option<String>,
+    /// What was read differently from what stands there, or not at all.
+    pub notes: Vec<String>,
+}
+
+/// Reads a message: what it would register at the time `now`, where `trust` says whose CoRIMs are taken.
 ///
 /// # Errors
 /// Every [`ReferenceValueError`] but those of the store: the first that is found.
-pub fn parse_message(message: &[u8], now: UnixTime) -> Result<Vec<NewReferenceValue>, ReferenceValueError> {
-    if message.len() > MAX_MESSAGE_LEN {
-        return Err(ReferenceValueError::MessageTooLarge { limit: MAX_MESSAGE_LEN, found: message.len() });
-    }
+pub fn parse_message(
+    message: &[u8],
+    now: UnixTime,
+    trust: &CorimTrust,
+) -> Result<Registration, ReferenceValueError> {
+    let found = message.len();
+    let check_length = |limit: usize| {
+        if found > limit { Err(ReferenceValueError::MessageTooLarge { limit, found }) } else { Ok(()) }
+    };
+    check_length(MAX_MESSAGE_LEN)?;
     let message: Message = serde_json::from_slice(message)
         .map_err(|error| ReferenceValueError::Message { detail: error.to_string() })?;
     if message.version != MESSAGE_VERSION {
         return Err(ReferenceValueError::Version { found: message.version.chars().take(64).collect() });
     }
     let extractor = extractor::find(&message.kind)?;
+    check_length(extractor.max_message)?;
     let expires = expiry(message.expires.as_deref(), now)?;
     let payload = STANDARD
         .decode(&message.payload)
         .map_err(|error| ReferenceValueError::Base64 { detail: error.to_string() })?;
+    let extract = (extractor.extract)(&payload, &Context { now, trust })?;
+    registration(extract, extractor.name, expires)
+}
 
-    let mut values = Vec::new();
-    for (id, value) in (extractor.extract)(&payload)? {
+/// Reads a CoRIM that comes by itself. Its values end with it, and after 12 months at the latest.
+pub(crate) fn parse_corim(
+    bytes: &[u8],
+    profile: Option<&str>,
+    now: UnixTime,
+    trust: &CorimTrust,
+) -> Result<Registration, ReferenceValueError> {
+    let extract = corim::extract_as(bytes, profile, &Context { now, trust })?;
+    registration(extract, corim::NAME, in_a_year(now))
+}
+
+/// Checks the limits on names and values. They end with the document that they come from, at the latest.
+fn registration(
+    extract: Extract,
+    source: &'static str,
+    expires: UnixTime,
+) -> Result<Registration, ReferenceValueError> {
+    // A document is valid in its last second; a value is not.
+    let expires = extract.not_after.map_or(expires, |last| expires.min(last.plus(1)));
+    let found = extract.values.len();
+    if found > MAX_VALUES {
+        return Err(ReferenceValueError::TooMany { limit: MAX_VALUES, found });
+    }
+    let mut values = Vec::with_capacity(found);
+    for (id, value) in extract.values {
         check_name(&id)?;
         let found = value.to_string().len();
         if found > MAX_VALUE_LEN {
             return Err(ReferenceValueError::ValueTooLarge { name: id, limit: MAX_VALUE_LEN, found });
         }
-        values.push(NewReferenceValue { id, value, expires, source: extractor.name.to_owned() });
+        values.push(NewReferenceValue { id, value, expires, source: source.to_owned() });
     }
-    Ok(values)
+    Ok(Registration { values, replaces: extract.replaces, notes: extract.notes })
 }
 
 /// Printable ASCII, `:` and `/` among it (reference value URIs have both). Other scripts are left

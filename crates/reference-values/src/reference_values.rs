@@ -1,16 +1,18 @@
 //! The provider: the store behind, the snapshot in front.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use assay_store::{ReferenceValueRecord, ReferenceValueVersion, Store};
+use assay_store::{NewReferenceValue, ReferenceValueRecord, ReferenceValueVersion, Store};
 use assay_types::{Clock, UnixTime};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use crate::message::parse_corim;
 use crate::snapshot::{Snapshot, is_expired};
-use crate::{ReferenceValueError, parse_message};
+use crate::{CorimSettings, CorimTrust, ReferenceValueError, Registration, corim, parse_message};
 
 /// A reference value as shown to people.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -50,6 +52,11 @@ impl Record {
 pub struct Registered {
     /// The names, in the order of the message.
     pub ids: Vec<String>,
+    /// The names of values of an earlier edition of the document that this one no longer has. They were
+    /// deleted.
+    pub deleted: Vec<String>,
+    /// What was read differently from what stands in the document, or not at all.
+    pub notes: Vec<String>,
 }
 
 /// The reference values of a store. A clone is another handle of the same.
@@ -61,6 +68,7 @@ pub struct ReferenceValues {
 struct Inner {
     store: Store,
     clock: Arc<dyn Clock>,
+    trust: CorimTrust,
     snapshot: ArcSwap<Snapshot>,
     /// Held from the write to the store until its snapshot is published, so that snapshots follow
     /// each other in the order of the store. Queries do not take it.
@@ -74,14 +82,27 @@ impl std::fmt::Debug for ReferenceValues {
 }
 
 impl ReferenceValues {
-    /// Reads all reference values from the store.
+    /// Reads all reference values from the store. Signed CoRIMs of nobody, and no unsigned ones, are
+    /// taken.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn load(store: Store, clock: Arc<dyn Clock>) -> Result<Self, ReferenceValueError> {
-        let snapshot = Snapshot::new(store.all_reference_values().await?);
-        let inner =
-            Inner { store, clock, snapshot: ArcSwap::from_pointee(snapshot), changing: Mutex::new(()) };
+        ReferenceValues::load_with(store, clock, CorimSettings::default()).await
+    }
+
+    /// Reads all reference values from the store. `corims` says whose CoRIMs are taken from now on.
+    ///
+    /// # Errors
+    /// Those of the store; [`ReferenceValueError::Signers`].
+    pub async fn load_with(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        corims: CorimSettings,
+    ) -> Result<Self, ReferenceValueError> {
+        let trust = CorimTrust::new(corims)?;
+        let snapshot = ArcSwap::from_pointee(Snapshot::new(store.all_reference_values().await?));
+        let inner = Inner { store, clock, trust, snapshot, changing: Mutex::new(()) };
         Ok(ReferenceValues { inner: Arc::new(inner) })
     }
 
@@ -92,19 +113,44 @@ impl ReferenceValues {
     /// Whatever is wrong with the message, or the store's.
     pub async fn register(&self, message: &[u8]) -> Result<Registered, ReferenceValueError> {
         let now = self.inner.clock.now();
-        let values = parse_message(message, now)?;
+        self.register_all(parse_message(message, now, &self.inner.trust)?, now).await
+    }
+
+    /// Registers what a CoRIM says, as [`ReferenceValues::register`] does of one in a message. `profile`
+    /// is the one that its media type names: a CoRIM that names another is refused, and one that names
+    /// none is taken to follow it.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the CoRIM, or the store's.
+    pub async fn register_corim(
+        &self,
+        corim: &[u8],
+        profile: Option<&str>,
+    ) -> Result<Registered, ReferenceValueError> {
+        let now = self.inner.clock.now();
+        self.register_all(parse_corim(corim, profile, now, &self.inner.trust)?, now).await
+    }
+
+    async fn register_all(
+        &self,
+        registration: Registration,
+        now: UnixTime,
+    ) -> Result<Registered, ReferenceValueError> {
+        let Registration { values, replaces, notes } = registration;
         let ids = values.iter().map(|value| value.id.clone()).collect();
         let inner = Arc::clone(&self.inner);
         // A task of its own: a caller who goes away half-way must not leave values in the store that
         // are in no snapshot.
         let work = tokio::spawn(async move {
             let _changing = inner.changing.lock().await;
-            let records = inner.store.put_reference_values(&values, now).await?;
-            inner.publish(inner.snapshot.load().with(records));
-            Ok::<_, ReferenceValueError>(())
+            let before = inner.snapshot.load_full();
+            let deleted = replaces.map_or_else(Vec::new, |mark| superseded(&before, &mark, &values));
+            let records = inner.store.replace_reference_values(&values, &deleted, now).await?;
+            inner.publish(before.without_all(deleted.iter().map(String::as_str)).with(records));
+            Ok::<_, ReferenceValueError>(deleted)
         });
-        work.await.map_err(|_| ReferenceValueError::Interrupted)??;
-        Ok(Registered { ids })
+        let deleted = work.await.map_err(|_| ReferenceValueError::Interrupted)??;
+        Ok(Registered { ids, deleted, notes })
     }
 
     /// The values as they are now. The snapshot does not change; take one for each appraisal.
@@ -136,6 +182,30 @@ impl ReferenceValues {
         Ok(self.inner.store.reference_value_history(id).await?)
     }
 
+    /// Lets the value of that name end now: a new version of it that has ended. Returns whether there was
+    /// one. One that had ended before stays as it is.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn expire(&self, id: &str) -> Result<bool, ReferenceValueError> {
+        let now = self.inner.clock.now();
+        let id = id.to_owned();
+        let inner = Arc::clone(&self.inner);
+        let work = tokio::spawn(async move {
+            let _changing = inner.changing.lock().await;
+            let before = inner.snapshot.load_full();
+            let Some(entry) = before.entry(&id) else { return Ok(false) };
+            if !is_expired(&entry.record, now) {
+                let (value, source) = (entry.record.value.clone(), entry.record.source.clone());
+                let ended = NewReferenceValue { id, value, expires: now, source };
+                let records = inner.store.put_reference_values(&[ended], now).await?;
+                inner.publish(before.with(records));
+            }
+            Ok(true)
+        });
+        work.await.map_err(|_| ReferenceValueError::Interrupted)?
+    }
+
     /// Deletes the value of that name. Returns whether there was one. Its history stays.
     ///
     /// # Errors
@@ -152,6 +222,20 @@ impl ReferenceValues {
         });
         work.await.map_err(|_| ReferenceValueError::Interrupted)?
     }
+}
+
+/// The names of values that an earlier edition of a CoRIM gave and this one does not.
+fn superseded(before: &Snapshot, mark: &str, values: &[NewReferenceValue]) -> Vec<String> {
+    let now: HashSet<&str> = values.iter().map(|value| value.id.as_str()).collect();
+    let of_document =
+        |id: &str| id.find('#').and_then(|at| id.get(at..)).is_some_and(|o| o.starts_with(mark));
+    before
+        .entries()
+        .map(|entry| &entry.record)
+        .filter(|record| record.source == corim::NAME && of_document(&record.id))
+        .filter(|record| !now.contains(record.id.as_str()))
+        .map(|record| record.id.clone())
+        .collect()
 }
 
 impl Inner {

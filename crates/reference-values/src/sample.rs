@@ -1,15 +1,23 @@
 //! The message type `sample`: a JSON object, name to value, without a signature.
 
-use crate::extractor::Extracted;
-use crate::{MAX_DEPTH, MAX_VALUES, ReferenceValueError, strict_json};
+use crate::extractor::{Context, Extract, Extracted};
+use crate::{MAX_DEPTH, ReferenceValueError, strict_json};
 
 pub(crate) const NAME: &str = "sample";
 
-pub(crate) fn extract(payload: &[u8]) -> Extracted {
+/// The largest message of this type in bytes.
+pub(crate) const MAX_MESSAGE: usize = 1 << 20;
+
+/// What the names of endorsements begin with. They come with types of their own, which check what they
+/// say and who says it.
+const ENDORSEMENTS: [&str; 3] = ["cca/trust-anchor/", "cca/platform/", "cca/realm/"];
+
+pub(crate) fn extract(payload: &[u8], _context: &Context<'_>) -> Extracted {
     let members = strict_json::object(payload, MAX_DEPTH)
         .map_err(|error| ReferenceValueError::Payload { kind: NAME, detail: error.to_string() })?;
-    if members.len() > MAX_VALUES {
-        return Err(ReferenceValueError::TooMany { limit: MAX_VALUES, found: members.len() });
+    let endorsement = |name: &str| ENDORSEMENTS.iter().any(|prefix| name.starts_with(prefix));
+    if let Some((name, _)) = members.iter().find(|(name, _)| endorsement(name)) {
+        return Err(ReferenceValueError::ReservedName { name: name.chars().take(64).collect() });
     }
-    Ok(members)
+    Ok(Extract::of(members))
 }

@@ -96,10 +96,17 @@ impl Snapshot {
 
     /// This set without the value of that name.
     pub(crate) fn without(&self, id: &str) -> Self {
+        self.without_all([id])
+    }
+
+    /// This set without the values of those names.
+    pub(crate) fn without_all<'i>(&self, ids: impl IntoIterator<Item = &'i str>) -> Self {
         let mut next = self.changeable();
-        if let Some(bucket) = next.bucket_mut(id) {
-            let removed = bucket.entries.remove(id);
-            next.len -= usize::from(removed.is_some());
+        for id in ids {
+            if let Some(bucket) = next.bucket_mut(id) {
+                let removed = bucket.entries.remove(id);
+                next.len -= usize::from(removed.is_some());
+            }
         }
         next
     }

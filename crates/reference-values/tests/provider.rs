@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use assay_reference_values::{
-    MAX_DEPTH, MAX_MESSAGE_LEN, MAX_VALUE_LEN, ReferenceValueError, ReferenceValues, parse_message,
+    CorimTrust, MAX_DEPTH, MAX_MESSAGE_LEN, MAX_VALUE_LEN, ReferenceValueError, ReferenceValues,
+    parse_message,
 };
 use assay_store::{KeyEncryptionKey, Store, StoreError, StoreOptions};
 use assay_types::{Coded, Fault, FixedClock, Lookup, ReferenceValueSnapshot, UnixTime};
@@ -274,11 +275,11 @@ fn each_hostile_message_is_refused_for_its_reason() {
     ];
     for (message, code) in cases {
         let shown = String::from_utf8_lossy(&message[..message.len().min(90)]).into_owned();
-        let error = parse_message(&message, NOW).expect_err(&shown);
+        let error = parse_message(&message, NOW, &CorimTrust::default()).expect_err(&shown);
         assert_eq!(error.code(), code, "{shown}: {error}");
         assert!(error.to_string().len() < 400, "{shown}: an error is short");
     }
-    let unknown = parse_message(br#"{"type":"swid","payload":""}"#, NOW).unwrap_err();
+    let unknown = parse_message(br#"{"type":"swid","payload":""}"#, NOW, &CorimTrust::default()).unwrap_err();
     assert!(unknown.to_string().contains("known are: sample"), "{unknown}");
 }
 
@@ -295,7 +296,7 @@ fn what_lies_just_within_the_limits_is_taken() {
         message_until(&json!({"a": 1}), NOW.plus(1)),
         br#"{"type":"sample","payload":"e30=","expires":null,"other":1}"#.to_vec(),
     ] {
-        parse_message(&message, NOW).unwrap();
+        parse_message(&message, NOW, &CorimTrust::default()).unwrap();
     }
 }
 
@@ -388,8 +389,8 @@ proptest! {
         let payload = STANDARD.encode(&wrapped);
         let good_around = json!({"type": "sample", "payload": payload}).to_string().into_bytes();
         for message in [bytes, wrapped, good_around] {
-            if let Ok(values) = parse_message(&message, NOW) {
-                assert!(values.iter().all(|v| !v.id.is_empty() && v.expires > NOW));
+            if let Ok(registration) = parse_message(&message, NOW, &CorimTrust::default()) {
+                assert!(registration.values.iter().all(|v| !v.id.is_empty() && v.expires > NOW));
             }
         }
     }

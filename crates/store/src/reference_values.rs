@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::rows::{Batched, column, next_batch, number, stored, time, value_rows};
-use crate::sqlite::Row;
+use crate::sqlite::{Query, Row};
 use crate::{Store, StoreError};
 
 /// How many versions of one reference value are kept.
@@ -92,9 +92,26 @@ impl Store {
         values: &[NewReferenceValue],
         now: UnixTime,
     ) -> Result<Vec<ReferenceValueRecord>, StoreError> {
+        self.replace_reference_values(values, &[], now).await
+    }
+
+    /// Stores new versions of reference values and deletes others, all or none: what a new edition of a
+    /// document says, and what it no longer says. Names in `deleted` that are not there are passed
+    /// over. Returns what was stored, in no particular order.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when one name is there twice, among both lists; others when they cannot be
+    /// written.
+    pub async fn replace_reference_values(
+        &self,
+        values: &[NewReferenceValue],
+        deleted: &[String],
+        now: UnixTime,
+    ) -> Result<Vec<ReferenceValueRecord>, StoreError> {
         let mut names = HashSet::with_capacity(values.len());
-        if let Some(twice) = values.iter().find(|value| !names.insert(value.id.as_str())) {
-            return Err(StoreError::AlreadyExists { record: format!("the reference value {:?}", twice.id) });
+        let mut all = values.iter().map(|value| &value.id).chain(deleted);
+        if let Some(twice) = all.find(|id| !names.insert(id.as_str())) {
+            return Err(StoreError::AlreadyExists { record: format!("the reference value {twice:?}") });
         }
         let mut records = Vec::with_capacity(values.len());
         let mut rest = values;
@@ -135,6 +152,9 @@ impl Store {
                     source: value.source.clone(),
                 });
             }
+        }
+        for id in deleted {
+            writer.execute(delete(id, now)).await?;
         }
         writer.finish().await?;
         Ok(records)
@@ -207,18 +227,22 @@ impl Store {
     /// When the database cannot be written.
     pub async fn delete_reference_value(&self, id: &str, now: UnixTime) -> Result<bool, StoreError> {
         let mut writer = self.database().begin().await?;
-        let query = sqlx::query(
-            "INSERT INTO reference_values (id, version, value, registered, expires, source) \
-             SELECT r.id, r.version + 1, NULL, $2, $2, '' FROM reference_values r \
-             WHERE r.id = $1 AND r.value IS NOT NULL \
-             AND r.version = (SELECT MAX(m.version) FROM reference_values m WHERE m.id = $1)",
-        )
-        .bind(id)
-        .bind(now.0);
-        let added = writer.execute(query).await?;
+        let added = writer.execute(delete(id, now)).await?;
         writer.finish().await?;
         Ok(added > 0)
     }
+}
+
+/// Adds a tombstone to the history of a reference value, if there is one that is not deleted.
+fn delete(id: &str, now: UnixTime) -> Query<'_> {
+    sqlx::query(
+        "INSERT INTO reference_values (id, version, value, registered, expires, source) \
+         SELECT r.id, r.version + 1, NULL, $2, $2, '' FROM reference_values r \
+         WHERE r.id = $1 AND r.value IS NOT NULL \
+         AND r.version = (SELECT MAX(m.version) FROM reference_values m WHERE m.id = $1)",
+    )
+    .bind(id)
+    .bind(now.0)
 }
 
 fn json(text: &str) -> Result<Value, StoreError> {

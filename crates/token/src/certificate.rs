@@ -43,6 +43,41 @@ pub(crate) struct SigningCertificate {
     key: VerifyingKey,
 }
 
+/// Trusted certificates, by which certificates that come with other signed documents are judged: the
+/// rules are those for tokens.
+#[derive(Debug, Default)]
+pub struct CertificateTrust {
+    trusted: Vec<SigningCertificate>,
+}
+
+impl CertificateTrust {
+    /// Trusts these certificates in DER: of signing keys themselves, or of authorities that issue the
+    /// certificates of signing keys directly.
+    ///
+    /// # Errors
+    /// [`TokenError::CertificateMalformed`].
+    pub fn new<D: AsRef<[u8]>>(certificates: &[D]) -> Result<Self, TokenError> {
+        let trusted = certificates.iter().map(|der| SigningCertificate::from_der(der.as_ref()));
+        Ok(CertificateTrust { trusted: trusted.collect::<Result<_, _>>()? })
+    }
+
+    /// Whether nothing is trusted.
+    pub fn is_empty(&self) -> bool {
+        self.trusted.is_empty()
+    }
+
+    /// Judges the certificate of a signing key, in DER, at the time `now`. Returns when it is trusted:
+    /// while it and the certificate that vouches for it are valid. Intermediate certificates are not
+    /// followed.
+    ///
+    /// # Errors
+    /// [`TokenError::CertificateMalformed`], [`TokenError::CertificateUntrusted`],
+    /// [`TokenError::CertificateNotValidNow`].
+    pub fn check(&self, certificate: &[u8], now: UnixTime) -> Result<Validity, TokenError> {
+        SigningCertificate::from_der(certificate)?.check_trust(&self.trusted, now)
+    }
+}
+
 fn malformed(why: impl ToString) -> TokenError {
     TokenError::CertificateMalformed { why: why.to_string() }
 }
@@ -77,7 +112,8 @@ impl SigningCertificate {
         &self.key
     }
 
-    /// Checks that one of `trusted` is this certificate or issued it, and that both are valid.
+    /// Checks that one of `trusted` is this certificate or issued it, and that both are valid. Returns
+    /// when both are.
     ///
     /// # Errors
     /// [`TokenError::CertificateUntrusted`] with the reason that got farthest,
@@ -86,22 +122,27 @@ impl SigningCertificate {
         &self,
         trusted: &[SigningCertificate],
         now: UnixTime,
-    ) -> Result<(), TokenError> {
+    ) -> Result<Validity, TokenError> {
+        let mut validity = self.validity;
         if !trusted.iter().any(|anchor| anchor.der == self.der) {
             let mut outcome = Err(untrusted("no trusted certificate bears the name of its issuer"));
             for anchor in trusted.iter().filter(|anchor| self.names_as_issuer(anchor)) {
-                outcome = self.check_issued_by(anchor).and_then(|()| anchor.check_validity(now));
+                outcome = self
+                    .check_issued_by(anchor)
+                    .and_then(|()| anchor.check_validity(now))
+                    .map(|()| anchor.validity);
                 if outcome.is_ok() {
                     break;
                 }
             }
-            outcome?;
+            validity = validity.intersect(outcome?);
             self.check_extensions()?;
             if self.usage()?.is_some_and(|usage| !usage.digital_signature()) {
                 return Err(untrusted("its key is not for signatures (keyUsage)"));
             }
         }
-        self.check_validity(now)
+        self.check_validity(now)?;
+        Ok(validity)
     }
 
     fn names_as_issuer(&self, anchor: &SigningCertificate) -> bool {

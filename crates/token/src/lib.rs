@@ -36,6 +36,8 @@ pub use ear::{
     Appraised, EarClaims, EarDialect, EarEncoding, EarForm, EarMedia, InDialect, NotAcceptable, Submodule,
     TRUSTEE_PROFILE, VerifierId,
 };
+pub use certificate::CertificateTrust;
+pub use ear::{Appraised, EarClaims, Submodule, TRUSTEE_PROFILE, VerifierId};
 pub use error::TokenError;
 pub use issuer::Issuer;
 pub use jwk::{Jwk, JwkSet, KeyMaterial};

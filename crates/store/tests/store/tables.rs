@@ -141,6 +141,27 @@ async fn reference_values_keep_their_history() {
 }
 
 #[tokio::test]
+async fn a_new_edition_replaces_and_deletes_all_or_none() {
+    let place = Place::new();
+    let store = place.open().await;
+    let first = [reference_value("a", json!(1)), reference_value("b", json!(2))];
+    store.put_reference_values(&first, NOW).await.unwrap();
+    let names = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    let second = [reference_value("b", json!(3)), reference_value("c", json!(4))];
+    for twice in [names(&["a", "b"]), names(&["a", "a"])] {
+        let error = store.replace_reference_values(&second, &twice, NOW.plus(1)).await.unwrap_err();
+        assert!(matches!(error, StoreError::AlreadyExists { .. }), "{error}");
+    }
+    assert_eq!(store.all_reference_values().await.unwrap().len(), 2);
+    store.replace_reference_values(&second, &names(&["a", "never"]), NOW.plus(1)).await.unwrap();
+    let all = store.all_reference_values().await.unwrap();
+    let shown: Vec<(&str, u64)> = all.iter().map(|record| (record.id.as_str(), record.version)).collect();
+    assert_eq!(shown, [("b", 2), ("c", 1)]);
+    assert_eq!(store.reference_value_history("a").await.unwrap()[0].value, None);
+    assert_eq!(store.reference_value_history("never").await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn many_reference_values_are_one_transaction_and_are_read_page_by_page() {
     let place = Place::new();
     let store = place.open().await;
