@@ -193,6 +193,20 @@ async fn evidence_after_the_end_of_its_certificates_is_rejected() {
 }
 
 #[tokio::test]
+async fn a_policy_cannot_use_the_tokens_own_names_in_either_spelling() {
+    for name in ["ear.status", "ear.assay.emulated", "ear_status", "ear_trustee_x"] {
+        let text = format!(
+            "package policy\nimport rego.v1\ntrust_claims := {{\"executables\": 2}}\nextensions := [{{\"name\": \"{name}\", \"key\": -1, \"value\": 1}}]\n"
+        );
+        let stored_policy = Some(("default_cpu", text.leak() as &'static str));
+        let world = World::with(Options { trust_emulator: true, allow_sample: true, stored_policy }).await;
+        let error = world.attest(Guest::of(Tee::Sample)).await.unwrap_err();
+        assert_eq!(error.fault(), Fault::Internal, "{name}");
+        assert!(error.to_string().contains("a name that the token itself uses"), "{name}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn rotated_keys_stay_published_until_their_tokens_ended() {
     let world = World::new().await;
     let before = world.attest(Guest::of(Tee::Sample)).await.unwrap();

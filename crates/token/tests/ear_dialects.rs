@@ -303,7 +303,8 @@ fn each_fault_of_the_drafts_dialect_is_refused_by_its_own_name() {
 
 #[test]
 fn what_would_be_read_as_something_else_is_not_written() {
-    let cases: [(&str, fn(&mut EarClaims)); 6] = [
+    let cases: [(&str, fn(&mut EarClaims)); 7] = [
+        ("policy of the whole", |e| drop(e.extra.insert("ear.appraisal-policy-id".into(), json!(5)))),
         ("nonce", |e| e.eat_nonce = Some(vec![0; 7])),
         ("nonce twice", |e| drop(e.extra.insert("eat_nonce".into(), json!("AAECAwQFBgc")))),
         ("claim", |e| drop(e.extra.insert("ear_verifier_id".into(), json!({})))),

@@ -226,7 +226,10 @@ impl EarClaims {
             return Err(format!("the claim {name:?} is given twice"));
         }
         let reserved = |name: &&String| dotted(name).is_some();
-        if let Some(name) = self.extra.keys().find(reserved) {
+        // Only `ear.status` has a meaning beside the appraisals too.
+        let of_appraisals =
+            |name: &&String| name.as_str() != "ear.status" && NAMED_IN_SUBMODULE.contains(&name.as_str());
+        if let Some(name) = self.extra.keys().find(|name| reserved(name) || of_appraisals(name)) {
             return Err(format!("{name:?} is not free"));
         }
         for (submodule, content) in &self.submods {
