@@ -19,8 +19,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show the whole chain with an emulated SEV-SNP guest, in a throw-away server.
-    Demo,
+    /// Show the whole chain with an emulated guest, in a throw-away server.
+    Demo(DemoArgs),
     /// Run the server: key broker, attestation service, reference values.
     Serve(ServeArgs),
     /// Attest to a key broker as a guest, and fetch a resource.
@@ -39,6 +39,12 @@ pub(crate) enum Command {
     /// The values that evidence is compared with.
     #[command(subcommand)]
     ReferenceValue(ReferenceValueCommand),
+    /// Endorsements of Arm CCA platforms and realms: CoRIMs and JSON stores.
+    #[command(subcommand)]
+    Endorsement(EndorsementCommand),
+    /// Arm CCA tokens.
+    #[command(subcommand)]
+    Cca(CcaCommand),
     /// Attestation result tokens.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -72,6 +78,13 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// The TEE of the guest: snp or cca.
+    #[arg(long, default_value_t = Tee::Snp)]
+    pub(crate) tee: Tee,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// The configuration file (TOML); options given here win over it.
     #[arg(long, value_name = "FILE")]
@@ -98,9 +111,18 @@ pub(crate) struct ServeArgs {
     /// then forge evidence. Tokens say so.
     #[arg(long, value_name = "FILE")]
     pub(crate) danger_trust_emulator: Option<PathBuf>,
+    /// A key or certificate (PEM, JWK) whose signature on a CoRIM is trusted.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) corim_signer: Vec<PathBuf>,
     /// Take evidence of the sample TEE, which proves nothing. Tokens say so.
     #[arg(long)]
     pub(crate) danger_allow_sample: bool,
+    /// Take endorsements that nobody signed: CoRIMs, and JSON stores of trust anchors.
+    #[arg(long)]
+    pub(crate) danger_allow_unsigned_corim: bool,
+    /// Arm CCA: take evidence under keys whose private half is public. Tokens say so.
+    #[arg(long)]
+    pub(crate) danger_allow_test_keys: bool,
 }
 
 /// How an administrator's command finds the server and shows its rights.
@@ -171,9 +193,14 @@ pub(crate) struct VerifyArgs {
     /// The evidence: JSON, or the raw report, quote or token.
     #[arg(long, value_name = "FILE")]
     pub(crate) evidence: PathBuf,
-    /// Certificates (DER, PEM), CRLs or collateral sets; a folder stands for its files.
-    #[arg(long, value_name = "PATH")]
+    /// Certificates (DER, PEM), CRLs or collateral sets; Arm CCA: trust anchors (CoRIM, JSON store, or
+    /// the platform's public key as JWK or PEM). A folder stands for its files.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) collateral: Vec<PathBuf>,
+    /// Arm CCA: reference values (CoRIM or JSON store) to appraise the claims with. They are taken as
+    /// given: nobody's signature is asked for.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) endorsements: Vec<PathBuf>,
     /// Trust anchors of an emulator, beside the vendors' own.
     #[arg(long, value_name = "FILE")]
     pub(crate) anchors: Option<PathBuf>,
@@ -192,6 +219,12 @@ pub(crate) struct VerifyArgs {
     /// SEV-SNP: reject when no revocation list is given.
     #[arg(long)]
     pub(crate) require_crl: bool,
+    /// Arm CCA: reject measurements whose length is not that of the algorithm their token names.
+    #[arg(long)]
+    pub(crate) strict_lengths: bool,
+    /// Arm CCA: accept keys whose private half is public.
+    #[arg(long)]
+    pub(crate) danger_allow_test_keys: bool,
 }
 
 #[derive(Debug, Args)]
@@ -365,6 +398,59 @@ pub(crate) enum ReferenceValueCommand {
         name: String,
         #[command(flatten)]
         server: ServerArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EndorsementCommand {
+    /// Submit a CoRIM, or a JSON store of trust anchors or reference values.
+    Submit {
+        /// The file.
+        file: PathBuf,
+        /// When its endorsements end (RFC 3339), if its own validity does not end earlier.
+        #[arg(long, value_name = "RFC3339")]
+        expires: Option<String>,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// List the endorsements: trust anchors, platforms, realms.
+    List {
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Print an endorsement.
+    Show {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// End an endorsement now. It stays in the list, as expired.
+    Expire {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Delete an endorsement.
+    Delete {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CcaCommand {
+    /// Show a token: every claim with its name, and what its signatures are worth. Exit code: 10 when
+    /// a signature or the binding does not hold.
+    Show {
+        /// The token: raw, or the evidence in JSON; `-` for standard input.
+        file: PathBuf,
+        /// Platform attestation keys to try: CoRIM, JSON store, or public key (JWK, PEM).
+        #[arg(long, value_name = "FILE")]
+        key: Vec<PathBuf>,
     },
 }
 

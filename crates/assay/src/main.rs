@@ -8,6 +8,7 @@ mod codes;
 mod commands;
 mod data_dir;
 mod exit;
+mod file_values;
 mod guest;
 mod output;
 mod process;
@@ -42,6 +43,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Serve(args) => commands::serve::run(&args, out),
         Command::Verify(args) => commands::verify::run(&args, out),
         Command::Emulate(command) => commands::emulate::run(&command, out),
+        Command::Cca(command) => commands::cca::run(&command, out),
         Command::Config(command) => commands::config::run(&command, out),
         Command::Checks { markdown } => commands::checks::run(markdown, out),
         Command::Token(command) => commands::token::run(&command, out),
@@ -55,12 +57,13 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
             Ok(Exit::Success)
         }
         Command::PolicyTrial => Ok(Exit::Failure),
-        Command::Demo => asynchronous(commands::demo::run(out)),
+        Command::Demo(args) => asynchronous(commands::demo::run(&args, out)),
         Command::Attest(args) => asynchronous(commands::attest::run(&args, out)),
         Command::Explain(args) => asynchronous(commands::explain::run(&args, out)),
         Command::Resource(command) => asynchronous(commands::resource::run(&command, out)),
         Command::Policy(command) => asynchronous(commands::policy::run(&command, out)),
         Command::ReferenceValue(command) => asynchronous(commands::reference_value::run(&command, out)),
+        Command::Endorsement(command) => asynchronous(commands::endorsement::run(&command, out)),
         Command::Bench(args) => asynchronous(commands::bench::run(&args, out)),
     }
 }

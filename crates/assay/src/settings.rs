@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) token: Token,
     pub(crate) collateral: Collateral,
     pub(crate) snp: Snp,
+    pub(crate) tee: Tees,
+    pub(crate) corim: Corim,
     pub(crate) danger: Danger,
     pub(crate) log: Log,
 }
@@ -70,11 +72,48 @@ pub(crate) struct Snp {
     pub(crate) allowed_vmpl: Vec<u32>,
 }
 
+/// The settings of one TEE each.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tees {
+    pub(crate) cca: Cca,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Cca {
+    pub(crate) verifier: CcaVerifierKind,
+    pub(crate) strict_lengths: bool,
+    pub(crate) veraison_url: Option<String>,
+    pub(crate) veraison_ca_certificate: Option<PathBuf>,
+    pub(crate) veraison_ear_key: Option<PathBuf>,
+    pub(crate) veraison_deadline_seconds: u64,
+}
+
+/// Who verifies Arm CCA tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum CcaVerifierKind {
+    /// This program.
+    #[default]
+    Native,
+    /// A Veraison service.
+    Veraison,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Corim {
+    pub(crate) signers: Vec<PathBuf>,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Danger {
     pub(crate) trust_emulator: Option<PathBuf>,
     pub(crate) allow_sample: bool,
+    pub(crate) allow_unsigned_corim: bool,
+    pub(crate) allow_test_keys: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -140,6 +179,19 @@ impl Default for Snp {
     }
 }
 
+impl Default for Cca {
+    fn default() -> Self {
+        Cca {
+            verifier: CcaVerifierKind::Native,
+            strict_lengths: false,
+            veraison_url: None,
+            veraison_ca_certificate: None,
+            veraison_ear_key: None,
+            veraison_deadline_seconds: 10,
+        }
+    }
+}
+
 impl Default for Log {
     fn default() -> Self {
         Log { level: "info".into(), json: false }
@@ -184,11 +236,35 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
     ("collateral.deadline_seconds", "How long collateral may take to come."),
     ("snp.require_crl", "Refuse SEV-SNP evidence where no revocation list can be had."),
     ("snp.allowed_vmpl", "The privilege levels that reports may come from."),
+    ("tee.cca.verifier", "Who verifies Arm CCA tokens: native (this program) or veraison."),
+    (
+        "tee.cca.strict_lengths",
+        "Refuse measurements whose length is not that of the algorithm their token names.",
+    ),
+    ("tee.cca.veraison_url", "With veraison: the address of its verification service."),
+    ("tee.cca.veraison_ca_certificate", "The only certificate authority to trust for it (PEM)."),
+    (
+        "tee.cca.veraison_ear_key",
+        "The key (JWK) that its attestation results are signed with; asked for at the service when absent.",
+    ),
+    ("tee.cca.veraison_deadline_seconds", "How long a verification there may take."),
+    (
+        "corim.signers",
+        "Keys or certificates (PEM, JWK) whose signatures on CoRIMs are trusted; without one no CoRIM is taken.",
+    ),
     (
         "danger.trust_emulator",
         "DANGER: a file of emulator anchors to trust. Whoever knows the seed forges evidence.",
     ),
     ("danger.allow_sample", "DANGER: take evidence of the sample TEE, which proves nothing."),
+    (
+        "danger.allow_unsigned_corim",
+        "DANGER: take endorsements that nobody signed: CoRIMs, and JSON stores of trust anchors.",
+    ),
+    (
+        "danger.allow_test_keys",
+        "DANGER: take Arm CCA evidence under keys whose private half is public. Anyone can make it.",
+    ),
     ("log.level", "error, warn, info, debug or trace; or a filter such as `info,sqlx=warn`."),
     ("log.json", "One JSON object a line."),
 ];
@@ -240,6 +316,10 @@ impl Settings {
         for (key, found, least, most) in ranges {
             anyhow::ensure!((least..=most).contains(&found), "{key} is {found}; expected {least} to {most}");
         }
+        anyhow::ensure!(
+            self.tee.cca.verifier == CcaVerifierKind::Native || self.tee.cca.veraison_url.is_some(),
+            "tee.cca.verifier is veraison; then tee.cca.veraison_url is needed"
+        );
         anyhow::ensure!(!self.snp.allowed_vmpl.is_empty(), "snp.allowed_vmpl is empty: no report could pass");
         Ok(())
     }
@@ -250,12 +330,12 @@ impl Settings {
         let mut out = String::new();
         let mut section = "";
         for (key, meaning) in KEYS {
-            let (head, name) = key.split_once('.').unwrap_or(("", key));
+            let (head, name) = key.rsplit_once('.').unwrap_or(("", key));
             if head != section {
                 section = head;
                 out.push_str(&format!("\n[{head}]\n"));
             }
-            let value = tree.get(head).and_then(|s| s.get(name)).cloned().unwrap_or_default();
+            let value = tree.pointer(&format!("/{}", key.replace('.', "/"))).cloned().unwrap_or_default();
             out.push_str(&format!("# {meaning}\n# environment: {}\n", environment_name(key)));
             match toml::Value::try_from(&value) {
                 Ok(value) => out.push_str(&format!("{name} = {value}\n")),
@@ -279,15 +359,20 @@ fn settings_environment(vars: impl Iterator<Item = (String, String)>) -> config:
 mod tests {
     use super::*;
 
+    fn leaves(path: &str, tree: &serde_json::Value) -> Vec<String> {
+        match tree.as_object() {
+            Some(members) => members
+                .iter()
+                .flat_map(|(name, value)| leaves(&format!("{path}.{name}"), value))
+                .collect(),
+            None => vec![path.trim_start_matches('.').to_owned()],
+        }
+    }
+
     #[test]
     fn every_key_is_documented_and_no_other() {
         let tree = serde_json::to_value(Settings::default()).unwrap();
-        let mut found: Vec<String> = tree
-            .as_object()
-            .unwrap()
-            .iter()
-            .flat_map(|(s, v)| v.as_object().unwrap().keys().map(move |k| format!("{s}.{k}")))
-            .collect();
+        let mut found: Vec<String> = leaves("", &tree);
         let mut documented: Vec<String> = KEYS.iter().map(|(key, _)| (*key).to_owned()).collect();
         found.sort();
         documented.sort();
@@ -312,6 +397,9 @@ mod tests {
             ("[token]\nalgorithm = \"none\"", "token.algorithm"),
             ("[token]\nlifetime_seconds = 1", "token.lifetime_seconds"),
             ("[snp]\nallowed_vmpl = []", "allowed_vmpl"),
+            ("[tee.cca]\nverifier = \"veraison\"", "tee.cca.veraison_url"),
+            ("[tee.cca]\nverifier = \"other\"", "other"),
+            ("[tee.tdx]\nverifier = \"native\"", "tdx"),
             ("[server]\nlisten = 5", "listen"),
             ("=", "TOML"),
         ] {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use assay_tee_cca::{CcaSettings, CcaVerifier, EmulatedAnchors};
 use assay_tee_sample::SampleVerifier;
 use assay_tee_snp::{SnpAnchors, SnpSettings, SnpVerifier};
 use assay_types::{AnchorsFile, Check, INCOMPLETE, Tee, Verifier};
@@ -18,12 +19,19 @@ pub struct TrustSettings {
     pub allow_sample: bool,
     /// The settings of the SEV-SNP verifier; its anchors are extended by `emulated_anchors`.
     pub snp: SnpSettings,
+    /// The settings of the Arm CCA verifier; its anchors are extended by `emulated_anchors`.
+    pub cca: CcaSettings,
 }
 
 impl TrustSettings {
     /// The vendors' trust anchors and nothing else.
     pub fn production() -> Self {
-        TrustSettings { emulated_anchors: None, allow_sample: false, snp: SnpSettings::production() }
+        TrustSettings {
+            emulated_anchors: None,
+            allow_sample: false,
+            snp: SnpSettings::production(),
+            cca: CcaSettings::production(),
+        }
     }
 }
 
@@ -49,13 +57,20 @@ impl Registry {
     /// # Errors
     /// [`BadAnchors`] when the emulator's anchors cannot be read.
     pub fn new(settings: TrustSettings) -> Result<Self, BadAnchors> {
-        let mut snp = settings.snp;
-        if let Some(entry) = settings.emulated_anchors.as_ref().and_then(|file| file.anchors.get(&Tee::Snp)) {
+        let emulated = settings.emulated_anchors.as_ref();
+        let entry = |tee| emulated.and_then(|file| file.anchors.get(&tee));
+        let (mut snp, mut cca) = (settings.snp, settings.cca);
+        if let Some(entry) = entry(Tee::Snp) {
             snp.anchors = std::mem::replace(&mut snp.anchors, SnpAnchors::amd())
                 .with_emulated(entry)
                 .map_err(|error| BadAnchors { tee: Tee::Snp, reason: error.to_string() })?;
         }
-        let mut all: Vec<Arc<dyn Verifier>> = vec![Arc::new(SnpVerifier::new(snp))];
+        if let Some(entry) = entry(Tee::Cca) {
+            cca.emulated = EmulatedAnchors::read(entry)
+                .map_err(|error| BadAnchors { tee: Tee::Cca, reason: error.to_string() })?;
+        }
+        let mut all: Vec<Arc<dyn Verifier>> =
+            vec![Arc::new(SnpVerifier::new(snp)), Arc::new(CcaVerifier::new(cca))];
         if settings.allow_sample {
             all.push(Arc::new(SampleVerifier));
         }
@@ -87,6 +102,11 @@ pub fn catalogue() -> Vec<(&'static str, &'static [Check])> {
     vec![
         ("every verifier", COMMON),
         ("AMD SEV-SNP", assay_tee_snp::CHECKS),
+        ("Arm CCA", assay_tee_cca::CHECKS),
+        ("Arm CCA, appraisal", assay_tee_cca::APPRAISAL_CHECKS),
+        ("Arm CCA, endorsements", assay_tee_cca::endorsement::PROFILE_CHECKS),
+        ("Arm CCA through Veraison", assay_veraison::CHECKS),
+        ("Arm CCA through Veraison, appraisal", assay_veraison::APPRAISAL_CHECKS),
         ("sample", assay_tee_sample::checks::CATALOGUE),
     ]
 }

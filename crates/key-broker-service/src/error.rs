@@ -264,7 +264,7 @@ pub enum RequestError {
     Jwe(#[from] JweError),
     /// Every form of attestation result is one that the client does not accept.
     #[error(transparent)]
-    NotAcceptable(#[from] NotAcceptable),
+    NoSuchForm(#[from] NotAcceptable),
     /// The policy was not taken.
     #[error(transparent)]
     PolicySet(#[from] PolicySetError),
@@ -344,7 +344,7 @@ impl RequestError {
             | RequestError::StaleCookie { .. }
             | RequestError::WrongNonce
             | RequestError::ChallengeUsed
-            | RequestError::NotAcceptable(_)
+            | RequestError::NoSuchForm(_)
             | RequestError::NoChallengeResponseSession
             | RequestError::EvidenceTaken
             | RequestError::Evaluation(_) => "AttestationError",
@@ -430,7 +430,7 @@ impl Coded for RequestError {
             RequestError::Evaluation(error) => error.code(),
             RequestError::Token(error) => error.code(),
             RequestError::Jwe(error) => error.code(),
-            RequestError::NotAcceptable(error) => error.code(),
+            RequestError::NoSuchForm(error) => error.code(),
             RequestError::PolicySet(error) => error.code(),
             RequestError::ReferenceValues(error) => error.code(),
             RequestError::Store(error) => error.code(),
@@ -486,7 +486,7 @@ impl Coded for RequestError {
             RequestError::Evaluation(error) => error.fault(),
             RequestError::Token(error) => error.fault(),
             RequestError::Jwe(error) => error.fault(),
-            RequestError::NotAcceptable(error) => error.fault(),
+            RequestError::NoSuchForm(error) => error.fault(),
             RequestError::PolicySet(error) => error.fault(),
             RequestError::ReferenceValues(error) => error.fault(),
             RequestError::Store(error) => error.fault(),

@@ -37,7 +37,6 @@ pub use ear::{
     TRUSTEE_PROFILE, VerifierId,
 };
 pub use certificate::CertificateTrust;
-pub use ear::{Appraised, EarClaims, Submodule, TRUSTEE_PROFILE, VerifierId};
 pub use error::TokenError;
 pub use issuer::Issuer;
 pub use jwk::{Jwk, JwkSet, KeyMaterial};

@@ -3,10 +3,12 @@
 pub(crate) mod admin;
 pub(crate) mod attest;
 pub(crate) mod bench;
+pub(crate) mod cca;
 pub(crate) mod checks;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod emulate;
+pub(crate) mod endorsement;
 pub(crate) mod explain;
 pub(crate) mod policy;
 pub(crate) mod policy_offline;

@@ -6,15 +6,13 @@ use std::path::Path;
 use assay_attestation_service::{ATTESTATION_POLICIES, RESOURCE_POLICIES};
 use assay_policy::{Admission, Limits, Policy, PolicyError, PolicyKind, TrialProcess};
 use assay_token::decode_unverified;
-use assay_types::{
-    AskedReferenceValue, Clock as _, Coded as _, Digest, Lookup, ReferenceValueSnapshot, Tee, TrustClaim,
-    TrustTier, UnixTime,
-};
+use assay_types::{Clock as _, Coded as _, Tee, TrustClaim, TrustTier, UnixTime};
 use serde_json::{Map, Value, json};
 
 use crate::clock::SystemClock;
 use crate::commands::verify::tier_mark;
 use crate::exit::Exit;
+use crate::file_values::FileValues;
 use crate::output::{self, Output};
 
 /// The hidden subcommand that tries out a policy.
@@ -81,7 +79,7 @@ pub(crate) async fn eval(args: Eval<'_>, out: Output) -> anyhow::Result<Exit> {
                 Some(file) => serde_json::from_slice(&output::read(file)?)?,
                 None => BTreeMap::new(),
             };
-            appraise(&policy, &attestation_input(&recorded)?, &Values(values), now, out)
+            appraise(&policy, &attestation_input(&recorded)?, &FileValues(values), now, out)
         }
         PolicyKind::Resource => {
             let path: assay_types::ResourcePath = args
@@ -106,7 +104,7 @@ pub(crate) async fn eval(args: Eval<'_>, out: Output) -> anyhow::Result<Exit> {
 fn appraise(
     policy: &Policy,
     input: &Value,
-    values: &Values,
+    values: &FileValues,
     now: UnixTime,
     out: Output,
 ) -> anyhow::Result<Exit> {
@@ -183,26 +181,5 @@ fn token_claims(recorded: &str) -> anyhow::Result<Value> {
     match decode_unverified(recorded.trim()) {
         Ok((_, claims)) => Ok(claims),
         Err(_) => Ok(serde_json::from_str(recorded)?),
-    }
-}
-
-/// Reference values from a file; they do not end.
-struct Values(BTreeMap<String, Value>);
-
-impl ReferenceValueSnapshot for Values {
-    fn query(&self, id: &str, _now: UnixTime) -> Lookup {
-        match self.0.get(id) {
-            Some(value) => Lookup::Found { value: value.clone(), expires: UnixTime::MAX },
-            None => Lookup::Missing,
-        }
-    }
-
-    /// Policies ask by name only.
-    fn group(&self, _group: &str, _now: UnixTime) -> Vec<AskedReferenceValue> {
-        Vec::new()
-    }
-
-    fn digest(&self) -> Digest {
-        Digest::sha384(serde_json::to_string(&self.0).unwrap_or_default().as_bytes())
     }
 }

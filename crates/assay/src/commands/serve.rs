@@ -44,6 +44,11 @@ fn settings(args: &ServeArgs) -> anyhow::Result<Settings> {
         settings.danger.trust_emulator.clone_from(&args.danger_trust_emulator);
     }
     settings.danger.allow_sample |= args.danger_allow_sample;
+    settings.danger.allow_unsigned_corim |= args.danger_allow_unsigned_corim;
+    settings.danger.allow_test_keys |= args.danger_allow_test_keys;
+    if !args.corim_signer.is_empty() {
+        settings.corim.signers.clone_from(&args.corim_signer);
+    }
 
     let server = &settings.server;
     if server.http {

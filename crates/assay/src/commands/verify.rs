@@ -3,16 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use assay_attestation_service::{Registry, TrustSettings};
+use assay_tee_cca::endorsement::{Endorsement, read_file};
+use assay_tee_cca::{CcaSettings, rejected_layers};
 use assay_tee_snp::{CrlPolicy, SnpSettings, VmplPolicy};
 use assay_types::{
     AnchorsFile, Authenticated, Binding, Clock as _, CollateralItem, CollateralKind, CollateralOrigin,
-    CollateralSet, Finding, InitData, Outcome, RawEvidence, Tee, TrustTier, UnixTime, VerifyError,
+    CollateralSet, EndorsedAppraisal, Finding, InitData, Outcome, RawEvidence, Tee, TrustTier, UnixTime, VerifyError,
 };
 use serde_json::{Map, Value, json};
 
 use crate::cli::VerifyArgs;
 use crate::clock::SystemClock;
 use crate::exit::Exit;
+use crate::file_values::FileValues;
 use crate::output::{self, Output};
 
 /// The most files that collateral folders may hold together.
@@ -33,6 +36,11 @@ pub(crate) fn run(args: &VerifyArgs, out: Output) -> anyhow::Result<Exit> {
             vmpl: VmplPolicy::only(&args.allowed_vmpl),
             crl: if args.require_crl { CrlPolicy::Required } else { CrlPolicy::IfPresent },
             ..SnpSettings::production()
+        },
+        cca: CcaSettings {
+            allow_test_keys: args.danger_allow_test_keys,
+            strict_lengths: args.strict_lengths,
+            ..CcaSettings::production()
         },
     };
     let registry = Registry::new(settings)?;
@@ -57,14 +65,61 @@ pub(crate) fn run(args: &VerifyArgs, out: Output) -> anyhow::Result<Exit> {
     };
     let evidence = RawEvidence::new(tee, output::read(&args.evidence)?);
     let collateral = collateral(&args.collateral)?;
+    anyhow::ensure!(
+        args.endorsements.is_empty() || tee == Tee::Cca,
+        "--endorsements are for cca; reference values of {tee} are for `assay policy eval`"
+    );
+    let endorsements = match args.endorsements.as_slice() {
+        [] => None,
+        files => Some(endorsements(files, now)?),
+    };
     let result = verifier.parse(&evidence).and_then(|parsed| parsed.verify(&binding, &collateral, now));
     match result {
-        Ok(genuine) => accepted(tee, genuine, out),
-        Err(error) => refused(tee, &error, out),
+        Ok(genuine) => accepted(tee, genuine, endorsements.as_ref(), now, out),
+        Err(error) => refused(tee, &error, endorsements.is_some(), out),
     }
 }
 
-fn accepted(tee: Tee, genuine: Vec<Authenticated>, out: Output) -> anyhow::Result<Exit> {
+/// Reference values out of files. The trust anchors in them do not count: those are collateral.
+fn endorsements(files: &[PathBuf], now: UnixTime) -> anyhow::Result<FileValues> {
+    let mut values = FileValues::default();
+    for file in files {
+        let read = read_file(&output::read(file)?)
+            .map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+        anyhow::ensure!(read.validity.contains(now), "{}: it is valid {}", file.display(), read.validity);
+        for named in read.endorsements {
+            if !matches!(named.endorsement, Endorsement::TrustAnchor(_)) {
+                let value = named.endorsement.to_value();
+                values.0.extend(named.names().into_iter().map(|name| (name, value.clone())));
+            }
+        }
+    }
+    Ok(values)
+}
+
+/// `{"<layer>": {"vector", "status"}, …, "findings": […]}`.
+fn appraisal(
+    layers: EndorsedAppraisal,
+    out: Output,
+) -> anyhow::Result<Value> {
+    let mut json = layers.layers_json();
+    for layer in &layers.layers {
+        let status = layer.trust_vector.status();
+        out.line(format!("{:<9}{} {status}", layer.layer, tier_mark(status)))?;
+    }
+    let findings: Vec<Finding> = layers.findings.into_iter().map(|reason| reason.finding).collect();
+    out.line(output::findings(&findings).trim_end())?;
+    json.insert("findings".into(), json!(findings));
+    Ok(Value::Object(json))
+}
+
+fn accepted(
+    tee: Tee,
+    genuine: Vec<Authenticated>,
+    endorsements: Option<&FileValues>,
+    now: UnixTime,
+    out: Output,
+) -> anyhow::Result<Exit> {
     for authenticated in genuine {
         let (facts, findings) = authenticated.into_parts();
         let mut claims = facts.claims;
@@ -84,7 +139,7 @@ fn accepted(tee: Tee, genuine: Vec<Authenticated>, out: Output) -> anyhow::Resul
         }
         out.line(output::findings(&findings).trim_end())?;
         out.line(serde_json::to_string_pretty(&claims)?)?;
-        out.value(&json!({
+        let mut result = json!({
             "accepted": true,
             "tee": tee,
             "class": facts.class,
@@ -93,12 +148,17 @@ fn accepted(tee: Tee, genuine: Vec<Authenticated>, out: Output) -> anyhow::Resul
             "claims": claims,
             "collateral": facts.collateral,
             "findings": findings,
-        }))?;
+        });
+        if let (Some(appraiser), Some(values)) = (&facts.appraiser, endorsements) {
+            out.line("appraisal")?;
+            result["appraisal"] = appraisal(appraiser.appraise(values, now), out)?;
+        }
+        out.value(&result)?;
     }
     Ok(Exit::Success)
 }
 
-fn refused(tee: Tee, error: &VerifyError, out: Output) -> anyhow::Result<Exit> {
+fn refused(tee: Tee, error: &VerifyError, appraise: bool, out: Output) -> anyhow::Result<Exit> {
     let (word, exit) = match error {
         VerifyError::Malformed(_) => ("malformed", Exit::Malformed),
         VerifyError::Unsupported(_) => ("unsupported", Exit::Unsupported),
@@ -106,7 +166,13 @@ fn refused(tee: Tee, error: &VerifyError, out: Output) -> anyhow::Result<Exit> {
     };
     out.line(format!("{word}: {tee} evidence"))?;
     out.line(output::findings(error.findings()).trim_end())?;
-    report(tee.as_str(), word, error.findings(), out)?;
+    let mut result = report(tee.as_str(), word, error.findings());
+    if appraise {
+        let layers = rejected_layers(error.findings());
+        let layers = EndorsedAppraisal { layers, ..EndorsedAppraisal::default() };
+        result["appraisal"] = appraisal(layers, out)?;
+    }
+    out.value(&result)?;
     Ok(exit)
 }
 
@@ -121,10 +187,10 @@ fn unsupported(tee: &str, detail: &str, out: Output) -> anyhow::Result<Exit> {
     Ok(Exit::Unsupported)
 }
 
-fn report(tee: &str, outcome: &str, findings: &[Finding], out: Output) -> anyhow::Result<()> {
-    out.value(&json!({
+fn report(tee: &str, outcome: &str, findings: &[Finding]) -> Value {
+    json!({
         "accepted": false, "tee": tee, "outcome": outcome, "claims": Map::new(), "findings": findings,
-    }))
+    })
 }
 
 /// The files given, and the files of the folders given (not of folders in them), in order of name.
