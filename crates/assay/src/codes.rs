@@ -166,7 +166,10 @@ pub(crate) const ERROR_CODES: &[(&str, &str)] = &[
     ("TOK-012", "The certificate is not a trusted one, and none of those issued it."),
     ("TOK-013", "The certificate, or the one that issued it, is not valid now."),
     ("TOK-014", "The signature does not hold."),
-    ("TOK-015", "The payload is not a JSON object or a map in CBOR, or a registered claim has the wrong type."),
+    (
+        "TOK-015",
+        "The payload is not a JSON object or a map in CBOR, or a registered claim has the wrong type.",
+    ),
     ("TOK-016", "A claim that must be there is not."),
     ("TOK-017", "The token has ended."),
     ("TOK-018", "The token has not begun."),
@@ -178,7 +181,10 @@ pub(crate) const ERROR_CODES: &[(&str, &str)] = &[
     ("TOK-024", "Claims or header members that cannot be written."),
     ("TOK-025", "The claims are no attestation result."),
     ("TOK-026", "The cryptographic library failed at what cannot fail by the input."),
-    ("TOK-027", "A member of an attestation result is there in both spellings, with dots and with underscores."),
+    (
+        "TOK-027",
+        "A member of an attestation result is there in both spellings, with dots and with underscores.",
+    ),
     ("TOK-028", "Not a CWT: a COSE_Sign1 with its tag, a protected algorithm and a payload."),
     ("TOK-029", "The CWT's header says that it is something else than an attestation token."),
     ("TOK-030", "No attestation result is written in a form that the client accepts."),

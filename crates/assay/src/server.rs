@@ -1,6 +1,7 @@
 //! Wiring: from settings to a running server.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,17 +13,19 @@ use assay_attestation_service::{
 use assay_collateral::{CollateralService, HttpSettings};
 use assay_key_broker_service::{AdminKey, KeyBroker, Parts, Rate};
 use assay_policy::PolicyKind;
-use assay_reference_values::ReferenceValues;
+use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
 use assay_store::{KeyEncryptionKey, Store, StoreOptions};
+use assay_tee_cca::CcaSettings;
 use assay_tee_snp::{CrlPolicy, SnpSettings, VmplPolicy};
-use assay_token::SigningAlgorithm;
+use assay_token::{Jwk, SigningAlgorithm};
 use assay_types::{AnchorsFile, Clock, Vendor};
+use assay_veraison::{VeraisonClient, VeraisonSettings};
 
 use crate::clock::SystemClock;
 use crate::commands::policy_offline::admission;
 use crate::data_dir::DataDir;
 use crate::output;
-use crate::settings::Settings;
+use crate::settings::{CcaVerifierKind, Settings};
 
 /// The parts of a server that its caller needs.
 pub(crate) struct Built {
@@ -45,7 +48,7 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
     .await?;
     let (admin_key, made_admin_key) = AdminKey::load_or_create(&dir.admin_key())?;
 
-    let registry = Registry::new(trust(settings)?)?;
+    let registry = registry(settings, clock.clone())?;
     let policies = Arc::new(
         PolicySet::load(
             PolicyKind::Attestation,
@@ -60,7 +63,7 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
         PolicySet::load(PolicyKind::Resource, RESOURCE_POLICIES, store.clone(), admission()?, clock.clone())
             .await?,
     );
-    let values = Arc::new(ReferenceValues::load(store.clone(), clock.clone()).await?);
+    let values = Arc::new(ReferenceValues::load_with(store.clone(), clock.clone(), corims(settings)?).await?);
     let key_settings = KeySettings {
         algorithm: SigningAlgorithm::from_name(&settings.token.algorithm).context("token.algorithm")?,
         sign_for: settings.token.rotate_days * 86_400,
@@ -94,6 +97,42 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
     Ok(Built { broker, store, made_admin_key })
 }
 
+fn registry(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Registry> {
+    let registry = Registry::new(trust(settings)?)?;
+    let cca = &settings.tee.cca;
+    let (CcaVerifierKind::Veraison, Some(url)) = (cca.verifier, &cca.veraison_url) else {
+        return Ok(registry);
+    };
+    let pinned_ear_key = match &cca.veraison_ear_key {
+        Some(file) => Some(Jwk::from_json(&output::read_text(file)?).context("tee.cca.veraison_ear_key")?),
+        None => None,
+    };
+    let client = VeraisonClient::new(
+        VeraisonSettings {
+            ca_certificate: cca.veraison_ca_certificate.as_deref().map(output::read).transpose()?,
+            deadline: Duration::from_secs(cca.veraison_deadline_seconds),
+            pinned_ear_key,
+            ..VeraisonSettings::new(url)
+        },
+        clock,
+    )?;
+    tracing::info!(url, "Arm CCA tokens are verified by a Veraison service");
+    Ok(registry.with_veraison(Arc::new(client)))
+}
+
+fn corims(settings: &Settings) -> anyhow::Result<CorimSettings> {
+    if settings.danger.allow_unsigned_corim {
+        tracing::warn!("DANGER: endorsements that nobody signed are taken from whoever may register them");
+    }
+    let signer = |file: &PathBuf| {
+        CorimSigner::from_text(&output::read_text(file)?).with_context(|| file.display().to_string())
+    };
+    Ok(CorimSettings {
+        signers: settings.corim.signers.iter().map(signer).collect::<anyhow::Result<_>>()?,
+        danger_allow_unsigned: settings.danger.allow_unsigned_corim,
+    })
+}
+
 fn trust(settings: &Settings) -> anyhow::Result<TrustSettings> {
     let emulated_anchors = match &settings.danger.trust_emulator {
         Some(file) => {
@@ -108,7 +147,15 @@ fn trust(settings: &Settings) -> anyhow::Result<TrustSettings> {
     if settings.danger.allow_sample {
         tracing::warn!("DANGER: evidence of the sample TEE is taken; it proves nothing");
     }
+    if settings.danger.allow_test_keys {
+        tracing::warn!("DANGER: Arm CCA evidence under published keys is taken; anyone can make it");
+    }
     Ok(TrustSettings {
+        cca: CcaSettings {
+            allow_test_keys: settings.danger.allow_test_keys,
+            strict_lengths: settings.tee.cca.strict_lengths,
+            ..CcaSettings::production()
+        },
         emulated_anchors,
         allow_sample: settings.danger.allow_sample,
         snp: SnpSettings {

@@ -361,10 +361,9 @@ mod tests {
 
     fn leaves(path: &str, tree: &serde_json::Value) -> Vec<String> {
         match tree.as_object() {
-            Some(members) => members
-                .iter()
-                .flat_map(|(name, value)| leaves(&format!("{path}.{name}"), value))
-                .collect(),
+            Some(members) => {
+                members.iter().flat_map(|(name, value)| leaves(&format!("{path}.{name}"), value)).collect()
+            }
             None => vec![path.trim_start_matches('.').to_owned()],
         }
     }

@@ -5,6 +5,7 @@ use assay_types::{
     CollateralSet, CollateralUse, Digest, Lookup, RawEvidence, ReferenceValueSnapshot, Tee, UnixTime,
     VerifyError,
 };
+use assay_veraison::{VeraisonClient, VeraisonFailure};
 
 use crate::AttestationService;
 use crate::error::EvaluationError;
@@ -27,6 +28,9 @@ impl AttestationService {
         values: &dyn ReferenceValueSnapshot,
     ) -> Result<Vec<Genuine>, EvaluationError> {
         let tee = evidence.tee;
+        if let Some(veraison) = self.registry.veraison(tee) {
+            return self.by_veraison(veraison, evidence, binding).await;
+        }
         let verifier = self.registry.get(tee).ok_or_else(|| EvaluationError::NotTaken {
             tee,
             taken: self.registry.tees().map(Tee::as_str).collect::<Vec<_>>().join(", "),
@@ -53,6 +57,27 @@ impl AttestationService {
             anchors_until: anchors.used_until(&authenticated.facts().collateral),
             authenticated,
             evidence: digest.clone(),
+        });
+        Ok(genuine.collect())
+    }
+}
+
+impl AttestationService {
+    /// Verification by a Veraison service, which brings its own trust anchors and reference values.
+    async fn by_veraison(
+        &self,
+        veraison: &VeraisonClient,
+        evidence: &RawEvidence,
+        binding: &Binding,
+    ) -> Result<Vec<Genuine>, EvaluationError> {
+        let genuine = veraison.verify(&evidence.bytes, binding).await.map_err(|failure| match failure {
+            VeraisonFailure::Evidence(error) => EvaluationError::Evidence { tee: evidence.tee, error },
+            VeraisonFailure::Service(error) => EvaluationError::Veraison(error),
+        })?;
+        let genuine = genuine.into_iter().map(|authenticated| Genuine {
+            authenticated,
+            evidence: evidence.digest(),
+            anchors_until: UnixTime::MAX,
         });
         Ok(genuine.collect())
     }

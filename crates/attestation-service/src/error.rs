@@ -5,6 +5,7 @@ use assay_policy::PolicyError;
 use assay_store::StoreError;
 use assay_token::TokenError;
 use assay_types::{Coded, Fault, Finding, InitDataError, NotCanonical, Tee, VerifyError};
+use assay_veraison::VeraisonError;
 
 /// Why an evaluation gave no token.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum EvaluationError {
     /// Collateral that the verification needs could not be had.
     #[error(transparent)]
     Collateral(#[from] CollateralError),
+    /// The Veraison service that verifies this evidence gave no result.
+    #[error(transparent)]
+    Veraison(#[from] VeraisonError),
     /// The runtime data have no canonical form.
     #[error("runtime data: {0}")]
     RuntimeData(#[from] NotCanonical),
@@ -86,6 +90,7 @@ impl Coded for EvaluationError {
             EvaluationError::Evidence { error: VerifyError::Rejected(_), .. } => "AS-003",
             EvaluationError::NotTaken { .. } => "AS-004",
             EvaluationError::Collateral(error) => error.code(),
+            EvaluationError::Veraison(error) => error.code(),
             EvaluationError::RuntimeData(_) => "AS-005",
             EvaluationError::InitData(_) => "AS-006",
             EvaluationError::AdditionalEvidence { .. } => "AS-007",
@@ -108,6 +113,7 @@ impl Coded for EvaluationError {
             | EvaluationError::NotTaken { .. } => Fault::Unprocessable,
             EvaluationError::Evidence { .. } => Fault::Evidence,
             EvaluationError::Collateral(error) => error.fault(),
+            EvaluationError::Veraison(error) => error.fault(),
             EvaluationError::NoPolicy { .. } => Fault::Unprocessable,
             EvaluationError::Policy { .. } => Fault::Internal,
             EvaluationError::Token(error) => error.fault(),

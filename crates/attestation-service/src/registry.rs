@@ -7,6 +7,7 @@ use assay_tee_cca::{CcaSettings, CcaVerifier, EmulatedAnchors};
 use assay_tee_sample::SampleVerifier;
 use assay_tee_snp::{SnpAnchors, SnpSettings, SnpVerifier};
 use assay_types::{AnchorsFile, Check, INCOMPLETE, Tee, Verifier};
+use assay_veraison::VeraisonClient;
 
 /// What the verifiers trust.
 #[derive(Clone, Debug)]
@@ -49,6 +50,7 @@ pub struct BadAnchors {
 #[derive(Clone)]
 pub struct Registry {
     verifiers: BTreeMap<Tee, Arc<dyn Verifier>>,
+    veraison: Option<Arc<VeraisonClient>>,
 }
 
 impl Registry {
@@ -74,7 +76,7 @@ impl Registry {
         if settings.allow_sample {
             all.push(Arc::new(SampleVerifier));
         }
-        Ok(Registry { verifiers: all.into_iter().map(|v| (v.tee(), v)).collect() })
+        Ok(Registry { verifiers: all.into_iter().map(|v| (v.tee(), v)).collect(), veraison: None })
     }
 
     /// This registry with `verifier` in addition, or in place of the one of its TEE: for tests, and
@@ -85,6 +87,19 @@ impl Registry {
         self
     }
 
+    /// This registry with a Veraison service as the verifier of Arm CCA, in place of our own.
+    #[must_use]
+    pub fn with_veraison(mut self, client: Arc<VeraisonClient>) -> Self {
+        self.verifiers.remove(&Tee::Cca);
+        self.veraison = Some(client);
+        self
+    }
+
+    /// The Veraison service that verifies evidence of `tee`, where there is one.
+    pub(crate) fn veraison(&self, tee: Tee) -> Option<&Arc<VeraisonClient>> {
+        self.veraison.as_ref().filter(|_| tee == Tee::Cca)
+    }
+
     /// The verifier of `tee`.
     pub fn get(&self, tee: Tee) -> Option<&Arc<dyn Verifier>> {
         self.verifiers.get(&tee)
@@ -92,7 +107,7 @@ impl Registry {
 
     /// The TEEs whose evidence is taken.
     pub fn tees(&self) -> impl Iterator<Item = Tee> {
-        self.verifiers.keys().copied()
+        self.verifiers.keys().copied().chain(self.veraison.as_ref().map(|_| Tee::Cca))
     }
 }
 

@@ -192,6 +192,11 @@ impl AdminClient {
         self.delete("reference-value", id).await
     }
 
+    /// Ends a reference value now. It stays in the list, as expired.
+    pub async fn expire_reference_value(&self, id: &str) -> Result<(), ClientError> {
+        self.send(Method::POST, &["reference-value-expiry"], one(id)?, None, None).await.map(drop)
+    }
+
     /// What a reference value was, from the beginning.
     pub async fn reference_value_history(&self, id: &str) -> Result<Value, ClientError> {
         self.get_json("reference-value-history", one(id)?).await

@@ -117,6 +117,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
         Json("Value"), "A reference value"),
     endpoint("DELETE", "/kbs/v0/reference-value/{*id}", Admins(&[ReferenceValueWriter]), Empty, Empty,
         "Deletes a reference value; its history stays"),
+    endpoint("POST", "/kbs/v0/reference-value-expiry/{*id}", Admins(&[ReferenceValueWriter]), Empty, Empty,
+        "Ends a reference value now; it stays in the list"),
     endpoint("GET", "/kbs/v0/reference-value-history/{*id}", Admins(&[ReferenceValueWriter, Auditor]), Empty,
         Json("[ReferenceValueVersion]"), "All versions of a reference value, the newest first"),
     endpoint("GET", "/.well-known/jwks.json", Anyone, Empty, Json("JsonWebKeySet"),

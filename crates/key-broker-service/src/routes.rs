@@ -10,9 +10,10 @@ use http::header;
 use crate::KeyBroker;
 use crate::admin::{
     delete_attestation_policy, delete_reference_value, delete_resource, delete_resource_policy,
-    get_attestation_policy, get_reference_value, get_resource_policy, list_attestation_policies,
-    list_reference_values, list_resource_policies, list_resources, reference_value_history,
-    register_reference_values, set_attestation_policy, set_resource, set_resource_policy,
+    expire_reference_value, get_attestation_policy, get_reference_value, get_resource_policy,
+    list_attestation_policies, list_reference_values, list_resource_policies, list_resources,
+    reference_value_history, register_reference_values, set_attestation_policy, set_resource,
+    set_resource_policy,
 };
 use crate::attest::attest;
 use crate::auth::auth;
@@ -47,6 +48,7 @@ impl KeyBroker {
             )
             .route("/kbs/v0/reference-value", get(list_reference_values).post(register_reference_values))
             .route("/kbs/v0/reference-value/{*id}", get(get_reference_value).delete(delete_reference_value))
+            .route("/kbs/v0/reference-value-expiry/{*id}", post(expire_reference_value))
             .route("/kbs/v0/reference-value-history/{*id}", get(reference_value_history))
             .route("/.well-known/jwks.json", get(jwks))
             .route("/.well-known/openid-configuration", get(discovery))

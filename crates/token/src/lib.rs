@@ -32,11 +32,11 @@ pub mod jwe;
 
 pub use algorithm::{Algorithm, SigningAlgorithm};
 pub use assay_cose::Curve;
+pub use certificate::CertificateTrust;
 pub use ear::{
     Appraised, EarClaims, EarDialect, EarEncoding, EarForm, EarMedia, InDialect, NotAcceptable, Submodule,
     TRUSTEE_PROFILE, VerifierId,
 };
-pub use certificate::CertificateTrust;
 pub use error::TokenError;
 pub use issuer::Issuer;
 pub use jwk::{Jwk, JwkSet, KeyMaterial};

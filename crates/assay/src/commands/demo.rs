@@ -1,4 +1,5 @@
-//! `assay demo`: the whole chain with an emulated SEV-SNP guest, in a throw-away server.
+//! `assay demo`: the whole chain with an emulated guest, in a throw-away server. This is the story for
+//! SEV-SNP; the one for Arm CCA is [`super::demo_cca`].
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use assay_token::decode_unverified;
 use assay_types::{Finding, ResourcePath, SecretBytes, Tee};
 use serde_json::{Map, Value, json};
 
+use crate::cli::DemoArgs;
 use crate::clock::SystemClock;
 use crate::exit::Exit;
 use crate::guest::EmulatedGuest;
@@ -34,7 +36,15 @@ pub(crate) fn reference_values() -> anyhow::Result<Map<String, Value>> {
     Ok(values)
 }
 
-pub(crate) async fn run(out: Output) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: &DemoArgs, out: Output) -> anyhow::Result<Exit> {
+    match args.tee {
+        Tee::Snp => snp(out).await,
+        Tee::Cca => super::demo_cca::run(out).await,
+        tee => anyhow::bail!("there is no demonstration for {tee}; there are snp and cca"),
+    }
+}
+
+async fn snp(out: Output) -> anyhow::Result<Exit> {
     let dir = tempfile::tempdir()?;
     let emulator = Arc::new(Emulator::new(Seed::DEVELOPMENT));
     let roots = dir.path().join("emulator-roots.json");
@@ -123,6 +133,6 @@ pub(crate) fn problem_findings(more: &Map<String, Value>) -> Vec<Finding> {
     more.get("findings").cloned().and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
 }
 
-fn indent(text: &str) -> String {
+pub(super) fn indent(text: &str) -> String {
     text.lines().map(|line| format!("   {line}")).collect::<Vec<_>>().join("\n")
 }

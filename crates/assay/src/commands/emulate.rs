@@ -54,7 +54,11 @@ fn settings(set: &[String]) -> anyhow::Result<Vec<(String, String)>> {
     set.iter().map(|text| arguments::field_value(text)).collect()
 }
 
-fn endorsements(guest: &CcaGuest<'_>, kind: EndorsementKind, form: EndorsementForm) -> anyhow::Result<Vec<u8>> {
+fn endorsements(
+    guest: &CcaGuest<'_>,
+    kind: EndorsementKind,
+    form: EndorsementForm,
+) -> anyhow::Result<Vec<u8>> {
     if form == EndorsementForm::Json {
         let mut values = guest.reference_value_store();
         let store = match kind {

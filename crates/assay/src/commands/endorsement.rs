@@ -53,8 +53,7 @@ fn message(bytes: &[u8], expires: Option<&str>) -> Value {
         Some(b'{') => "cca-reference-values",
         _ => "corim",
     };
-    let mut message =
-        json!({ "version": "0.1.0", "type": kind, "payload": BASE64_STANDARD.encode(bytes) });
+    let mut message = json!({ "version": "0.1.0", "type": kind, "payload": BASE64_STANDARD.encode(bytes) });
     if let (Some(expires), Some(message)) = (expires, message.as_object_mut()) {
         message.insert("expires".into(), json!(expires));
     }

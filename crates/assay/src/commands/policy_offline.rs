@@ -6,7 +6,7 @@ use std::path::Path;
 use assay_attestation_service::{ATTESTATION_POLICIES, RESOURCE_POLICIES};
 use assay_policy::{Admission, Limits, Policy, PolicyError, PolicyKind, TrialProcess};
 use assay_token::decode_unverified;
-use assay_types::{Clock as _, Coded as _, Tee, TrustClaim, TrustTier, UnixTime};
+use assay_types::{Clock as _, Coded as _, Lookup, Tee, TrustClaim, TrustTier, UnixTime};
 use serde_json::{Map, Value, json};
 
 use crate::clock::SystemClock;

@@ -8,7 +8,8 @@ use assay_tee_cca::{CcaSettings, rejected_layers};
 use assay_tee_snp::{CrlPolicy, SnpSettings, VmplPolicy};
 use assay_types::{
     AnchorsFile, Authenticated, Binding, Clock as _, CollateralItem, CollateralKind, CollateralOrigin,
-    CollateralSet, EndorsedAppraisal, Finding, InitData, Outcome, RawEvidence, Tee, TrustTier, UnixTime, VerifyError,
+    CollateralSet, EndorsedAppraisal, Finding, InitData, Outcome, RawEvidence, Tee, TrustTier, UnixTime,
+    VerifyError,
 };
 use serde_json::{Map, Value, json};
 
@@ -98,10 +99,7 @@ fn endorsements(files: &[PathBuf], now: UnixTime) -> anyhow::Result<FileValues> 
 }
 
 /// `{"<layer>": {"vector", "status"}, …, "findings": […]}`.
-fn appraisal(
-    layers: EndorsedAppraisal,
-    out: Output,
-) -> anyhow::Result<Value> {
+fn appraisal(layers: EndorsedAppraisal, out: Output) -> anyhow::Result<Value> {
     let mut json = layers.layers_json();
     for layer in &layers.layers {
         let status = layer.trust_vector.status();

@@ -17,6 +17,6 @@ pub(crate) use policies::{
 pub(crate) use resources::{delete_resource, list_resources, set_resource};
 pub(crate) use token::{AdminVerifier, Administrator};
 pub(crate) use values::{
-    delete_reference_value, get_reference_value, list_reference_values, reference_value_history,
-    register_reference_values,
+    delete_reference_value, expire_reference_value, get_reference_value, list_reference_values,
+    reference_value_history, register_reference_values,
 };

@@ -64,6 +64,20 @@ pub(crate) async fn delete_reference_value(
     Ok(StatusCode::OK)
 }
 
+/// `POST /kbs/v0/reference-value-expiry/<id>`: the value ends now, and stays in the list.
+pub(crate) async fn expire_reference_value(
+    administrator: Administrator,
+    State(broker): State<KeyBroker>,
+    uri: Uri,
+) -> Result<StatusCode, RequestError> {
+    let id = rest_of_path(&uri, "/kbs/v0/reference-value-expiry/")?;
+    if !broker.attestation().reference_values().expire(&id).await? {
+        return Err(RequestError::not_found(WHAT, &id));
+    }
+    administrator.log("reference value ended", &id);
+    Ok(StatusCode::OK)
+}
+
 /// `GET /kbs/v0/reference-value-history/<id>`.
 pub(crate) async fn reference_value_history(
     _administrator: Administrator,

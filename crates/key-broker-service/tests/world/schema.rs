@@ -26,7 +26,8 @@ pub fn check(method: &str, path: &str, answer: &Answer) {
         return assert!(answer.body.is_empty(), "{method} {path} gave a body");
     };
     let found = answer.header("content-type");
-    let media_type = if content.contains_key(found) { found } else { found.split(';').next().unwrap_or_default() };
+    let media_type =
+        if content.contains_key(found) { found } else { found.split(';').next().unwrap_or_default() };
     let Some(described) = content.get(media_type) else { panic!("{method} {path} gave {found}") };
     if media_type.ends_with("json") {
         conform(&described["schema"], &answer.json(), path);
