@@ -244,7 +244,7 @@ fn each_hostile_message_is_refused_for_its_reason() {
         (vec![b' '; MAX_MESSAGE_LEN + 1], "RV-002"),
         (raw(r#"{"version":"0.2.0","type":"sample","payload":"e30="}"#), "RV-003"),
         (raw(r#"{"version":"","type":"sample","payload":"e30="}"#), "RV-003"),
-        (raw(r#"{"version":"0.1.0","type":"corim","payload":"e30="}"#), "RV-004"),
+        (raw(r#"{"version":"0.1.0","type":"swid","payload":"e30="}"#), "RV-004"),
         (raw(r#"{"version":"0.1.0","type":"Sample","payload":"e30="}"#), "RV-004"),
         (raw(r#"{"type":"sample","payload":"e30"}"#), "RV-005"),
         (raw(r#"{"type":"sample","payload":"e3 0="}"#), "RV-005"),
