@@ -559,8 +559,6 @@ pub(crate) enum EndorsementKind {
     Realm,
     /// The platform's attestation key.
     TrustAnchor,
-    /// All of these; for JSON both kinds of reference values.
-    All,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -15,9 +15,12 @@ use assay_cbor::Value;
 use assay_corim::{CryptoKey, Document, Identifier, Profile, RawValue, SignedCorim};
 use assay_cose::{Curve, PublicKey};
 use assay_emulator::cca::{
-    Cca, CcaGuest, CorimKind, CorimTemplate, PLATFORM_PROFILE, REALM_PROFILE, SIGNER, claim, mkey,
+    Cca, CcaGuest, CorimKind, CorimTemplate, PLATFORM_PROFILE_04, REALM_PROFILE_04, SIGNER, claim, mkey,
 };
 use assay_emulator::{CcaSilicon, Emulator, Seed};
+use assay_tee_cca::endorsement::{
+    ConfigReference, Endorsement, EndorsementFile, PLATFORM_PROFILE, REALM_PROFILE, SignatureState, read_file,
+};
 use assay_types::{Digest, HashAlgorithm, Tee, UnixTime, Validity};
 use corim::profile::ProfileRegistry;
 use corim::profile::cca::{CcaPlatformProfile, CcaRealmProfile};
@@ -54,12 +57,17 @@ fn every_kind_is_read_back_as_it_was_written_signed_and_unsigned() {
         assert_eq!(PublicKey::from_pem(&silicon.corim_signer_pem()).unwrap(), signer);
         read.message.verify(&signer).unwrap();
         let profile = match kind {
-            CorimKind::Platform | CorimKind::TrustAnchor => Some(PLATFORM_PROFILE),
             CorimKind::Realm => Some(REALM_PROFILE),
             CorimKind::All => None,
+            _ => Some(PLATFORM_PROFILE),
         };
         assert_eq!(read.corim.profile, profile.map(|uri| Profile::Uri(uri.into())));
-        assert_eq!(read.corim.comids().count(), if kind == CorimKind::All { 3 } else { 1 });
+        let comids = match kind {
+            CorimKind::All => 3,
+            CorimKind::PlatformWithKey => 2,
+            _ => 1,
+        };
+        assert_eq!(read.corim.comids().count(), comids);
     }
 }
 
@@ -91,7 +99,7 @@ fn the_form_of_the_draft_keeps_the_rules_of_its_profiles() {
     let mut registry = ProfileRegistry::new();
     registry.register(Box::new(CcaPlatformProfile::new()));
     registry.register(Box::new(CcaRealmProfile::new()));
-    for kind in [CorimKind::Platform, CorimKind::Realm, CorimKind::TrustAnchor] {
+    for kind in [CorimKind::Platform, CorimKind::Realm, CorimKind::TrustAnchor, CorimKind::PlatformWithKey] {
         for algorithm in HashAlgorithm::ALL {
             let guest = silicon().guest(Cca::Mixed).platform_hash(algorithm).realm_hash(algorithm);
             let mut template = guest.corim(kind);
@@ -110,6 +118,7 @@ fn the_form_of_the_draft_keeps_the_rules_of_its_profiles() {
             let expected = match kind {
                 CorimKind::Platform => (Some(5), None),
                 CorimKind::Realm => (Some(6), None),
+                CorimKind::PlatformWithKey => (Some(5), None), // the key is in the second CoMID
                 _ => (None, Some(1)),
             };
             assert_eq!(found, expected);
@@ -238,6 +247,85 @@ fn endorsements_say_what_the_tokens_of_the_same_guest_say() {
     agrees(emulator.cca_guest(&[1; 48], Some(&Digest::sha384(b"init")), &set).unwrap());
 }
 
+/// The endorsements of a file must be those of the guest.
+fn endorses(guest: &CcaGuest<'_>, file: &EndorsementFile, expected: &[&str], mask: Option<&[u8]>) {
+    let (platform, realm) = (guest.platform_claims(), guest.realm_claims());
+    let mut kinds = Vec::new();
+    for named in &file.endorsements {
+        match &named.endorsement {
+            Endorsement::TrustAnchor(anchor) => {
+                kinds.push("key");
+                assert_eq!(anchor.implementation_id, platform.implementation_id);
+                assert_eq!(anchor.instance_id, platform.instance_id);
+                assert_eq!(anchor.key, guest.platform_key().public_key());
+            }
+            Endorsement::Platform(reference) => {
+                kinds.push("platform");
+                assert_eq!(reference.implementation_id, platform.implementation_id);
+                let config =
+                    ConfigReference { value: platform.config.clone(), mask: mask.map(<[u8]>::to_vec) };
+                assert_eq!(reference.config, Some(config));
+                assert_eq!(reference.components.len(), platform.components.len());
+                for (endorsed, claimed) in reference.components.iter().zip(&platform.components) {
+                    assert_eq!(endorsed.name, claimed.component_type);
+                    assert_eq!(endorsed.version, claimed.version);
+                    assert_eq!(endorsed.signer_id, claimed.signer_id);
+                    assert_eq!(endorsed.measurement.0.len(), 1);
+                    assert_eq!(endorsed.measurement.0[0].value, claimed.measurement);
+                }
+            }
+            Endorsement::Realm(reference) => {
+                kinds.push("realm");
+                let rim = &reference.initial_measurement.0;
+                assert_eq!(rim[0].value, realm.initial_measurement);
+                for (endorsed, claimed) in
+                    reference.extensible_measurements.iter().zip(&realm.extensible_measurements)
+                {
+                    assert_eq!(endorsed.as_ref().unwrap().0[0].value, *claimed);
+                }
+                assert_eq!(reference.personalization_value, Some(realm.personalization_value));
+            }
+        }
+    }
+    assert_eq!(kinds, expected);
+}
+
+#[test]
+fn the_verifiers_own_reader_takes_every_form() {
+    let silicon = silicon();
+    let guest = silicon.guest(Cca::Rmm20Of2026).realm_hash(HashAlgorithm::Sha384).realm(|realm| {
+        realm.personalization_value = [3; 64];
+    });
+    let ones: &[u8] = &[0xff; 8];
+    for (kind, expected) in [
+        (CorimKind::Platform, &["platform"][..]),
+        (CorimKind::Realm, &["realm"]),
+        (CorimKind::TrustAnchor, &["key"]),
+        (CorimKind::PlatformWithKey, &["platform", "key"]),
+    ] {
+        let template = guest.corim(kind);
+        let file = read_file(&template.unsigned()).unwrap();
+        endorses(&guest, &file, expected, Some(ones));
+        assert_eq!(file.signature, SignatureState::Unsigned);
+        assert_eq!(Some(file.validity), template.corim.validity);
+        let file = read_file(&template.signed()).unwrap();
+        endorses(&guest, &file, expected, Some(ones));
+        assert_eq!(file.signature, SignatureState::Unchecked { signer: SIGNER.into() });
+
+        let mut draft = template.clone();
+        draft.as_draft_04();
+        let profile = if kind == CorimKind::Realm { REALM_PROFILE_04 } else { PLATFORM_PROFILE_04 };
+        assert_eq!(draft.corim.profile, Some(Profile::Uri(profile.into())));
+        draft.corim.profile = template.corim.profile.clone();
+        endorses(&guest, &read_file(&draft.unsigned()).unwrap(), expected, Some(ones));
+    }
+    read_file(&guest.corim(CorimKind::All).unsigned()).unwrap_err();
+
+    let store = |value: serde_json::Value| read_file(value.to_string().as_bytes()).unwrap();
+    endorses(&guest, &store(guest.reference_value_store()), &["platform", "realm"], None);
+    endorses(&guest, &store(guest.trust_anchor_store()), &["key"], None);
+}
+
 #[test]
 fn edits_of_members_reach_the_token_alone() {
     let guest = silicon().guest(Cca::Mixed).platform_members(|claims| {
@@ -289,7 +377,10 @@ fn the_endorsements_of_the_development_seed_are_the_published_ones() {
     let silicon = CcaSilicon::new(Seed::DEVELOPMENT);
     let digests =
         CorimKind::ALL.map(|kind| Digest::sha256(&silicon.corim(kind).signed()).to_hex()[..16].to_owned());
-    assert_eq!(digests, ["528c372bc7ccd497", "5b234cdcd86853ff", "74505ef914513681", "eee1dbbb9996a75a"]);
+    assert_eq!(
+        digests,
+        ["528c372bc7ccd497", "5b234cdcd86853ff", "74505ef914513681", "69227de0c6119f98", "eee1dbbb9996a75a"]
+    );
     let emulator = Emulator::new(Seed::DEVELOPMENT);
     assert_eq!(
         emulator.cca().trust_anchors(),

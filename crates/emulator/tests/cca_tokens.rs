@@ -11,6 +11,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use assay_cose::Curve;
 use assay_emulator::cca::{Cca, CcaEvidence, Message, claim, indefinite, published_cpak_fingerprints};
@@ -265,6 +266,42 @@ fn hash_algorithms_change_measurements_and_binding() {
             assert_eq!(bytes(&platform[&binding]).len(), len);
         }
     }
+}
+
+/// The claims that TF-A and TF-RMM make are those of [`Cca::Mixed`].
+#[test]
+fn the_mixed_generation_has_the_claims_of_the_published_token() {
+    let file = "../../../shared/vectors/cca/tf-m/cca_example_token.cbor";
+    let Ok(published) = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)) else {
+        println!("skipped: the folder of published evidence is not at hand");
+        return;
+    };
+    let emulated = silicon().guest(Cca::Mixed).build().token;
+    // Each claim with its kind, and its length where that is fixed.
+    let shape = |token: &[u8]| {
+        let (tag, entries) = collection(token);
+        let claims = entries.each_ref().map(|(format, token)| {
+            let message = CoseSign1::from_tagged_slice(token).unwrap();
+            let algorithm = message.protected.header.alg.clone();
+            let claims: BTreeMap<i64, String> = claims(&message.payload.unwrap())
+                .into_iter()
+                .map(|(key, value)| {
+                    let kind = match value {
+                        Value::Bytes(bytes) if key != 2401 => format!("{} bytes", bytes.len()),
+                        Value::Bytes(_) => "bytes".into(),
+                        Value::Text(_) => "text".into(),
+                        Value::Integer(_) => "integer".into(),
+                        Value::Array(_) => "array".into(),
+                        other => panic!("{other:?}"),
+                    };
+                    (key, kind)
+                })
+                .collect();
+            (*format, algorithm, claims)
+        });
+        (tag, claims)
+    };
+    assert_eq!(shape(&emulated), shape(&published));
 }
 
 #[test]

@@ -59,22 +59,23 @@ fn endorsements(
     kind: EndorsementKind,
     form: EndorsementForm,
 ) -> anyhow::Result<Vec<u8>> {
-    if form == EndorsementForm::Json {
-        let mut values = guest.reference_value_store();
-        let store = match kind {
-            EndorsementKind::TrustAnchor => guest.trust_anchor_store(),
-            EndorsementKind::Platform => json!({ "platform": values["platform"].take(), "realm": [] }),
-            EndorsementKind::Realm => json!({ "platform": [], "realm": values["realm"].take() }),
-            EndorsementKind::All => values,
-        };
-        return Ok(serde_json::to_vec_pretty(&store)?);
-    }
-    let corim = guest.corim(match kind {
-        EndorsementKind::Platform => CorimKind::Platform,
-        EndorsementKind::Realm => CorimKind::Realm,
-        EndorsementKind::TrustAnchor => CorimKind::TrustAnchor,
-        EndorsementKind::All => CorimKind::All,
-    });
+    let kind = match (kind, form) {
+        (EndorsementKind::TrustAnchor, EndorsementForm::Json) => {
+            return Ok(serde_json::to_vec_pretty(&guest.trust_anchor_store())?);
+        }
+        (kind, EndorsementForm::Json) => {
+            let mut store = guest.reference_value_store();
+            let other = if kind == EndorsementKind::Platform { "realm" } else { "platform" };
+            if let Some(members) = store.as_object_mut() {
+                members.remove(other);
+            }
+            return Ok(serde_json::to_vec_pretty(&store)?);
+        }
+        (EndorsementKind::Platform, _) => CorimKind::Platform,
+        (EndorsementKind::Realm, _) => CorimKind::Realm,
+        (EndorsementKind::TrustAnchor, _) => CorimKind::TrustAnchor,
+    };
+    let corim = guest.corim(kind);
     Ok(if form == EndorsementForm::SignedCorim { corim.signed() } else { corim.unsigned() })
 }
 

@@ -6,6 +6,7 @@ use assay_corim::{
     Comid, Corim, CryptoKey, Digest, DigestAlgorithm, Environment, Identifier, KeyHint, KeyTriple,
     Measurement, MeasurementKey, MeasurementValues, Meta, Profile, RawValue, Tag, ValueTriple, Version,
 };
+use assay_tee_cca::endorsement::{PLATFORM_PROFILE, REALM_PROFILE};
 use assay_tee_cca::{PlatformClaims, RealmClaims, SoftwareComponent};
 use assay_types::HashAlgorithm;
 
@@ -14,13 +15,9 @@ use super::guest::CcaGuest;
 use super::key::EcKey;
 use crate::snp::AUTHORITY_VALIDITY;
 
-/// The profile of CoRIMs about platforms, by the name that Veraison knows.
-pub const PLATFORM_PROFILE: &str = "tag:arm.com,2025:cca_platform#1.0.0";
-/// The profile of CoRIMs about realms, by the name that Veraison knows.
-pub const REALM_PROFILE: &str = "tag:arm.com,2025:cca_realm#1.0.0";
-/// The name of [`PLATFORM_PROFILE`] in draft-ydb-rats-cca-endorsements-04, section 3.1.1.
+/// The name of the platform profile in draft-ydb-rats-cca-endorsements-04, section 3.1.1.
 pub const PLATFORM_PROFILE_04: &str = "tag:arm.com,2025:endorsements/cca_platform#1.0.0";
-/// The name of [`REALM_PROFILE`] in draft-ydb-rats-cca-endorsements-04, section 3.2.1.
+/// The name of the realm profile in draft-ydb-rats-cca-endorsements-04, section 3.2.1.
 pub const REALM_PROFILE_04: &str = "tag:arm.com,2025:endorsements/cca_realm#1.0.0";
 /// The signer's name in emulated CoRIMs.
 pub const SIGNER: &str = "Assay emulator";
@@ -48,7 +45,10 @@ pub enum CorimKind {
     Realm,
     /// The platform's attestation key.
     TrustAnchor,
-    /// All three, in one CoMID each, without a profile: there is none for all of them.
+    /// [`CorimKind::Platform`] and [`CorimKind::TrustAnchor`] in one document, a CoMID each.
+    PlatformWithKey,
+    /// All of it, a CoMID each, without a profile: there is none for platform and realm together, so
+    /// that whoever goes by Arm's profiles refuses it.
     All,
 }
 
@@ -82,8 +82,13 @@ pub struct CorimTemplate {
 
 impl CorimKind {
     /// Every kind.
-    pub const ALL: [CorimKind; 4] =
-        [CorimKind::Platform, CorimKind::Realm, CorimKind::TrustAnchor, CorimKind::All];
+    pub const ALL: [CorimKind; 5] = [
+        CorimKind::Platform,
+        CorimKind::Realm,
+        CorimKind::TrustAnchor,
+        CorimKind::PlatformWithKey,
+        CorimKind::All,
+    ];
 
     /// Its name, part of the document's id.
     pub const fn as_str(self) -> &'static str {
@@ -91,6 +96,7 @@ impl CorimKind {
             CorimKind::Platform => "platform",
             CorimKind::Realm => "realm",
             CorimKind::TrustAnchor => "trust-anchor",
+            CorimKind::PlatformWithKey => "platform-with-key",
             CorimKind::All => "all",
         }
     }
@@ -101,18 +107,18 @@ impl CcaGuest<'_> {
     /// stand now. Edits of members and bytes do not reach it.
     pub fn corim(&self, kind: CorimKind) -> CorimTemplate {
         let (platform, realm) = (self.platform_claims(), self.realm_claims());
+        let key = || trust_anchor_comid(platform, self.platform_key());
         let comids = match kind {
             CorimKind::Platform => vec![platform_comid(platform)],
             CorimKind::Realm => vec![realm_comid(realm)],
-            CorimKind::TrustAnchor => vec![trust_anchor_comid(platform, self.platform_key())],
-            CorimKind::All => vec![
-                platform_comid(platform),
-                realm_comid(realm),
-                trust_anchor_comid(platform, self.platform_key()),
-            ],
+            CorimKind::TrustAnchor => vec![key()],
+            CorimKind::PlatformWithKey => vec![platform_comid(platform), key()],
+            CorimKind::All => vec![platform_comid(platform), realm_comid(realm), key()],
         };
         let profile = match kind {
-            CorimKind::Platform | CorimKind::TrustAnchor => Some(PLATFORM_PROFILE),
+            CorimKind::Platform | CorimKind::TrustAnchor | CorimKind::PlatformWithKey => {
+                Some(PLATFORM_PROFILE)
+            }
             CorimKind::Realm => Some(REALM_PROFILE),
             CorimKind::All => None,
         };

@@ -5,10 +5,10 @@ use assay_cose::Curve;
 use assay_tee_cca::profile::{BindingClaim, Generation, Model};
 use assay_tee_cca::{Lifecycle, MecPolicy, PlatformClaims, RealmClaims};
 use assay_types::HashAlgorithm;
-use serde_json::{Value as Json, json};
 
 use super::claim;
 use super::content::{self, COMPONENTS, PLATFORM_CONFIG};
+use super::evidence::{CcaEvidence, Collection};
 use super::generation::{Cca, Wrapper};
 use super::key::EcKey;
 use super::members::Members;
@@ -62,30 +62,6 @@ fn apply<T>(edits: Edit<'_, T>, mut value: T) -> T {
         edit(&mut value);
     }
     value
-}
-
-/// The collection of the two tokens before it is encoded.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Collection {
-    /// The tag; none leaves the map bare.
-    pub tag: Option<u64>,
-    /// The members: 44234 the platform token, 44241 the realm token.
-    pub members: Members,
-}
-
-/// A token and its parts.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CcaEvidence {
-    /// The whole token.
-    pub token: Vec<u8>,
-    /// The platform token, a COSE_Sign1.
-    pub platform_token: Vec<u8>,
-    /// The realm token, a COSE_Sign1; in the direct model the encoded claims.
-    pub realm_token: Vec<u8>,
-    /// The claims of the platform as they were set, before edits of bytes.
-    pub platform_claims: Members,
-    /// The claims of the realm as they were set, before edits of bytes.
-    pub realm_claims: Members,
 }
 
 impl<'a> CcaGuest<'a> {
@@ -382,22 +358,4 @@ fn spliced(mut realm: RealmClaims, own: EcKey, other: &CcaSilicon) -> (RealmClai
     let public = theirs.public_key();
     *key = if key.first() == Some(&4) { public.point().to_vec() } else { public.to_cose_key() };
     (realm, theirs)
-}
-
-impl Collection {
-    /// The encoded collection.
-    pub fn encode(&self) -> Vec<u8> {
-        let map = Value::Map(self.members.0.clone());
-        match self.tag {
-            Some(tag) => Value::tagged(tag, map).encode(),
-            None => map.encode(),
-        }
-    }
-}
-
-impl CcaEvidence {
-    /// The JSON of the wire: `{"token": [byte, …]}`.
-    pub fn to_json(&self) -> Json {
-        json!({ "token": self.token })
-    }
 }

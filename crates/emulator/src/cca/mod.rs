@@ -3,6 +3,7 @@
 pub mod claim;
 mod content;
 mod corim;
+mod evidence;
 mod fields;
 mod generation;
 mod guest;
@@ -14,13 +15,11 @@ mod silicon;
 mod stores;
 
 pub use content::{COMPONENTS, Firmware, PLATFORM_CONFIG, realm_measurement};
-pub use corim::{
-    CorimKind, CorimTemplate, PLATFORM_PROFILE, PLATFORM_PROFILE_04, REALM_PROFILE, REALM_PROFILE_04, SIGNER,
-    mkey,
-};
+pub use corim::{CorimKind, CorimTemplate, PLATFORM_PROFILE_04, REALM_PROFILE_04, SIGNER, mkey};
+pub use evidence::{CcaEvidence, Collection};
 pub(crate) use fields::{FIELDS, guest};
 pub use generation::{Cca, Wrapper};
-pub use guest::{CcaEvidence, CcaGuest, Collection};
+pub use guest::CcaGuest;
 pub use key::EcKey;
 pub use members::{Members, indefinite};
 pub use message::Message;
