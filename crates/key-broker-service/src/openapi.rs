@@ -39,8 +39,8 @@ fn document() -> OpenApi {
         .title("Assay key broker service")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(format!(
-            "RCAR protocol {PROTOCOL_VERSION} of Confidential Containers, and its administration. Every error is \
-             application/problem+json of the schema Problem."
+            "RCAR protocol {PROTOCOL_VERSION} of Confidential Containers, its administration, and \
+             Veraison's interface for Arm CCA. Every error is application/problem+json of the schema Problem."
         )))
         .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
     OpenApiBuilder::new().info(info.build()).paths(paths.build()).components(Some(components())).build()

@@ -39,7 +39,7 @@ pub(super) fn for_layers(frame: &Frame<'_>, issued: &Issued) -> Result<Value, Re
         |what: &str| RequestError::internal(format!("the verdict on {} has no {what}", frame.scheme.name));
     let (name, attester) = issued.verdict.attesters.first_key_value().ok_or_else(|| lacking("attester"))?;
     let submodule = issued.claims.submods.get(name).ok_or_else(|| lacking("submodule"))?;
-    let claims = &submodule.annotated_evidence[attester.tee.as_str()];
+    let claims = submodule.annotated_evidence.get(attester.tee.as_str()).ok_or_else(|| lacking("claims"))?;
     if attester.layers.is_empty() {
         return Err(lacking("layers"));
     }
