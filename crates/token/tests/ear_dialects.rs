@@ -23,6 +23,9 @@ use serde_json::{Map, Value, json};
 /// One thing that is changed.
 type Change = (&'static str, fn(&mut Value), &'static str, &'static str);
 
+/// One thing that is changed before claims are written.
+type ClaimsChange = fn(&mut EarClaims);
+
 const NOW: UnixTime = UnixTime(1_760_426_134);
 
 fn ear() -> EarClaims {
@@ -303,7 +306,7 @@ fn each_fault_of_the_drafts_dialect_is_refused_by_its_own_name() {
 
 #[test]
 fn what_would_be_read_as_something_else_is_not_written() {
-    let cases: [(&str, fn(&mut EarClaims)); 7] = [
+    let cases: [(&str, ClaimsChange); 7] = [
         ("policy of the whole", |e| drop(e.extra.insert("ear.appraisal-policy-id".into(), json!(5)))),
         ("nonce", |e| e.eat_nonce = Some(vec![0; 7])),
         ("nonce twice", |e| drop(e.extra.insert("eat_nonce".into(), json!("AAECAwQFBgc")))),
