@@ -163,7 +163,7 @@ fn each_thing_that_is_wrong_is_refused_with_its_place() {
         (with_tags(vec![Value::tagged(508, 1_i64); 257]), "COR-004", "257 items; at most 256"),
         (with_tags(vec![1_i64.into()]), "COR-002", "corim.tags[0]: expected an item with a tag"),
         (with_tags(vec![Value::tagged(506, nothing())]), "COR-002", "a byte string that holds a CoMID"),
-        (with_tags(vec![Value::tagged(506, [0xa1])]), "COR-001", "corim.tags[0]: CBOR, byte 1"),
+        (with_tags(vec![Value::tagged(506, [0xa1])]), "COR-001", "corim.tags[0]: CBOR, byte 0"),
         (with_tags(vec![Value::tagged(506, nothing().encode())]), "COR-003", "corim.tags[0].tag-identity"),
         (with_triples(nothing()), "COR-002", "one kind of triples or more"),
         (with_triples(map(vec![(0, empty())])), "COR-002", "corim.tags[0].triples.reference"),
