@@ -34,6 +34,21 @@ pub(crate) const ERROR_CODES: &[(&str, &str)] = &[
     ("COL-004", "The URL of a vendor's service is not acceptable."),
     ("COL-005", "Plain HTTP to another machine."),
     ("COL-006", "The TLS settings cannot be used."),
+    ("COR-001", "The document, or a document within it, is not CBOR as it is read here."),
+    ("COR-002", "An item of the CoRIM is not of the type, length or form that it must have."),
+    ("COR-003", "A mandatory member of the CoRIM is missing."),
+    ("COR-004", "The CoRIM has more tags, triples or other items than are read."),
+    ("COR-005", "The document is neither an unsigned CoRIM (tag 501) nor a signed one (tag 18)."),
+    ("COR-006", "The signed CoRIM is not a COSE_Sign1 as it is read here."),
+    ("COR-007", "The signed message is not about a CoRIM: its content type is another."),
+    ("COR-008", "A validity of the CoRIM ends before it begins."),
+    (
+        "END-001",
+        "The CoRIM breaks the rules of its profile; each rule has a code of its own, CCA-201 to CCA-224.",
+    ),
+    ("END-002", "The file is not the JSON of a store of trust anchors or reference values."),
+    ("END-003", "Entries of the JSON store cannot be; the error names each and its place."),
+    ("END-004", "The JSON store is too large."),
     ("JWE-001", "The guest's public key is of a kind or on a curve that is not supported."),
     ("JWE-002", "The key asks for another algorithm than the one for its type."),
     ("JWE-003", "`RSA1_5`, in a key or in a header."),
@@ -131,6 +146,17 @@ pub(crate) const ERROR_CODES: &[(&str, &str)] = &[
     ("RV-009", "A value is too large."),
     ("RV-010", "`expires` is not a time, or lies in the past."),
     ("RV-011", "The work was cut off by the end of the program."),
+    (
+        "RV-012",
+        "The name is one of endorsements, which come as messages of type `corim`, `cca-trust-anchors` or `cca-reference-values`.",
+    ),
+    ("RV-013", "The endorsements are not signed, and unsigned ones are not taken."),
+    ("RV-014", "The CoRIM is signed, but no signer is configured."),
+    ("RV-015", "The CoRIM is signed by nobody who is configured, or was altered."),
+    ("RV-016", "The CoRIM's signature does not hold under the key that it names."),
+    ("RV-017", "The certificate that came with the CoRIM is not trusted."),
+    ("RV-018", "The CoRIM, its signature, or a certificate of its signer is not valid now."),
+    ("RV-019", "The configured signers of CoRIMs cannot be used."),
     ("STORE-001", "Another process held the database longer than the time allowed for waiting."),
     ("STORE-002", "The disk, or the size allowed for the database, is full."),
     ("STORE-003", "The database file is damaged."),
@@ -230,6 +256,7 @@ mod tests {
     use std::path::Path;
 
     use assay_attestation_service::{APPRAISAL_CHECKS, catalogue};
+    use assay_tee_cca::endorsement::PROFILE_CHECKS;
 
     /// Every `"ABC-001"` in the sources of all crates.
     fn codes_in(dir: &Path, found: &mut BTreeSet<String>) {
@@ -268,7 +295,9 @@ mod tests {
         for (_, checks) in catalogue() {
             documented.extend(checks.iter().map(|check| check.code.to_owned()));
         }
-        documented.extend(APPRAISAL_CHECKS.iter().map(|check| check.code.to_owned()));
+        for check in APPRAISAL_CHECKS.iter().chain(PROFILE_CHECKS) {
+            documented.insert(check.code.to_owned());
+        }
         assert_eq!(found, documented);
     }
 }

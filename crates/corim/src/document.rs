@@ -76,13 +76,18 @@ fn unwrap<'v>(document: &'v Value, path: &Path<'_>, notes: &mut Notes) -> &'v Va
     inner
 }
 
-/// A CoRIM that is not signed, or the payload of a signed one.
-pub(crate) fn unsigned(value: &Value, path: &Path<'_>, mut notes: Notes) -> Result<Corim, CorimError> {
-    match unwrap(value, path, &mut notes) {
+/// The payload of a signed CoRIM.
+pub(crate) fn payload(value: &Value, path: &Path<'_>, mut notes: Notes) -> Result<Corim, CorimError> {
+    let inner = unwrap(value, path, &mut notes);
+    unsigned(inner, path, notes)
+}
+
+fn unsigned(value: &Value, path: &Path<'_>, mut notes: Notes) -> Result<Corim, CorimError> {
+    match value {
         Value::Tag(TAG_UNSIGNED, content) => Corim::read(content, path, notes),
-        map @ Value::Map(_) => {
+        Value::Map(_) => {
             notes.add(path, "a map without its tag 501, read as if it had it");
-            Corim::read(map, path, notes)
+            Corim::read(value, path, notes)
         }
         other => Err(CorimError::Wrapper { found: other.describe() }),
     }

@@ -69,7 +69,7 @@ impl SignedCorim {
         };
         let payload_path = Path::root("payload");
         let payload = decode(message.payload(), &payload_path)?;
-        let corim = crate::document::unsigned(&payload, &payload_path, notes)?;
+        let corim = crate::document::payload(&payload, &payload_path, notes)?;
         Ok(SignedCorim { corim, message, meta, key })
     }
 }
