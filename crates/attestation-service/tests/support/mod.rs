@@ -12,7 +12,8 @@ use assay_attestation_service::{
 use assay_collateral::CollateralService;
 use assay_emulator::{Emulator, Seed};
 use assay_policy::{Admission, Limits, PolicyKind, TrialProcess};
-use assay_reference_values::ReferenceValues;
+use assay_emulator::cca::CorimKind;
+use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
 use assay_store::{KeyEncryptionKey, Store, StoreOptions};
 use assay_types::{
     Clock, CompositeEvidence, FixedClock, HashAlgorithm, InitDataMessage, RuntimeData, Tee, UnixTime,
@@ -84,11 +85,13 @@ impl World {
         )
         .await
         .unwrap();
+        let endorser = CorimSigner::key(emulator.cca().corim_signer().public_key());
+        let corims = CorimSettings { signers: vec![endorser], danger_allow_unsigned: false };
         let service = AttestationService::new(
             registry,
             CollateralService::builder(shared.clone()).build().unwrap(),
             Arc::new(policies),
-            Arc::new(ReferenceValues::load(store.clone(), shared.clone()).await.unwrap()),
+            Arc::new(ReferenceValues::load_with(store.clone(), shared.clone(), corims).await.unwrap()),
             Arc::new(
                 TokenKeys::load(store.clone(), KeySettings::default(), "test", shared.clone()).await.unwrap(),
             ),
@@ -123,6 +126,14 @@ impl World {
             "snp_tee_svn": [snp["reported_tcb_tee"]],
         }))
         .await;
+    }
+
+    /// Registers what makes the emulator's default realm affirming: three signed CoRIMs.
+    pub async fn register_good_cca(&self) {
+        let guest = self.emulator.cca_guest(&[], None, &[]).unwrap();
+        for kind in [CorimKind::TrustAnchor, CorimKind::Platform, CorimKind::Realm] {
+            self.service.reference_values().register_corim(&guest.corim(kind).signed(), None).await.unwrap();
+        }
     }
 
     pub async fn attest(&self, guest: Guest) -> Result<Issued, EvaluationError> {
