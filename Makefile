@@ -9,9 +9,9 @@ CARGO := cargo --locked
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## A guest gets its secret, two others are refused and told why
+demo: ## A guest gets its secret, others are refused and told why; TEE=snp or cca
 	@scripts/build.sh
-	@$(ASSAY) demo
+	@$(ASSAY) demo --tee $(or $(TEE),snp)
 
 test: ## Every test: libraries, documentation, the real binary; one summary at the end
 	@scripts/test.sh
