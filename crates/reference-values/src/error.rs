@@ -94,7 +94,7 @@ pub enum ReferenceValueError {
     Endorsements(#[from] EndorsementError),
     /// Nobody signed the document, and unsigned ones are not taken.
     #[error(
-        "{what} is not signed; it is taken only where unsigned endorsements are allowed (danger_allow_unsigned)"
+        "{what} is not signed; it is taken only where unsigned endorsements are allowed (--danger-allow-unsigned-corim, danger.allow_unsigned_corim)"
     )]
     Unsigned {
         /// What is not signed.

@@ -153,7 +153,7 @@ impl CorimTrust {
             return Ok(Validity::ALWAYS);
         }
         if let Some(leaf) = signed.key.x5chain.first()
-            && (self.keys.is_empty() || !self.certificates.is_empty())
+            && !self.certificates.is_empty()
         {
             return self.check_certificate(leaf, signed, now);
         }
