@@ -1,6 +1,8 @@
 //! What the tests share.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod shelf;
+
 use std::path::PathBuf;
 
 use assay_tee_cca::{CcaSettings, CcaVerifier};
