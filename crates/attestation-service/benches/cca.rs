@@ -67,7 +67,8 @@ fn verifier(c: &mut Criterion) {
 
 /// Reference values of `count` realms that are not this one.
 async fn fill(world: &World, count: usize) {
-    let realm = |n: usize| json!({ "initial-measurement": format!("{n:064x}"), "rak-hash-algorithm": "sha-256" });
+    let realm =
+        |n: usize| json!({ "initial-measurement": format!("{n:064x}"), "rak-hash-algorithm": "sha-256" });
     let store = json!({ "platform": [], "realm": (0..count).map(realm).collect::<Vec<_>>() });
     let message = json!({
         "version": "0.1.0", "type": "cca-reference-values", "payload": BASE64_STANDARD.encode(store.to_string()),

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use assay_cose::Curve;
-use assay_emulator::cca::{Cca, CcaEvidence, Message, claim, indefinite, published_cpak_fingerprints};
+use assay_emulator::cca::{Cca, CcaEvidence, Message, claim, indefinite};
 use assay_emulator::{CcaSilicon, Seed};
 use assay_types::{Digest, HashAlgorithm};
 use ciborium::Value;
@@ -481,19 +481,6 @@ fn the_tokens_of_the_development_seed_are_the_published_ones() {
             "c4e473a9cb11d881"
         ]
     );
-}
-
-#[test]
-fn the_fingerprints_of_published_keys_are_those_of_the_published_seeds() {
-    let found: Vec<String> = Seed::PUBLISHED
-        .iter()
-        .flat_map(|seed| {
-            let silicon = CcaSilicon::new(seed.clone());
-            Curve::ALL.map(|curve| hex::encode(silicon.cpak(curve).public_key().fingerprint()))
-        })
-        .collect();
-    let listed: Vec<String> = published_cpak_fingerprints().iter().map(hex::encode).collect();
-    assert_eq!(found, listed);
 }
 
 #[test]

@@ -153,8 +153,14 @@ async fn refuse(
         Err(error) => return Err(error.into()),
     };
     out.line(format!("   refused {status}"))?;
+    let mut shown: Vec<(&str, &str)> = Vec::new();
     for finding in findings.iter().filter(|finding| finding.failed()) {
-        brief(finding, out)?;
+        // One fact may bear on several claims: once is enough here.
+        let fact = (finding.code.as_ref(), finding.found.as_str());
+        if !shown.contains(&fact) {
+            shown.push(fact);
+            brief(finding, out)?;
+        }
     }
     Ok(json!({ "guest": title, "status": status, "detail": detail, "findings": findings }))
 }

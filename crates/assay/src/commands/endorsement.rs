@@ -1,10 +1,11 @@
 //! `assay endorsement`: attestation keys and reference values of Arm CCA platforms and realms.
 
+use anyhow::Context as _;
 use assay_types::TrustTier;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 
-use crate::cli::EndorsementCommand;
+use crate::cli::{EndorsementCommand, ServerArgs};
 use crate::exit::Exit;
 use crate::output::{self, Output};
 
@@ -19,19 +20,17 @@ pub(crate) async fn run(command: &EndorsementCommand, out: Output) -> anyhow::Re
             out.both(format!("{}: registered", file.display()), &json!({ "registered": file }))?;
         }
         EndorsementCommand::List { server } => {
-            let all = crate::admin::client(server)?.reference_values().await?;
-            let ours = |value: &&Value| {
-                value.get("id").and_then(Value::as_str).is_some_and(|id| id.starts_with(PREFIX))
-            };
-            let list: Vec<Value> = all.as_array().into_iter().flatten().filter(ours).cloned().collect();
+            let list = all(server).await?;
             for endorsement in &list {
                 out.line(line(endorsement))?;
             }
             out.value(&list)?;
         }
         EndorsementCommand::Show { name, server } => {
-            let value = crate::admin::client(server)?.reference_value(name).await?;
-            out.both(serde_json::to_string_pretty(&value)?, &value)?;
+            // From the list, which has the expired ones too, with their dates.
+            let found = all(server).await?.into_iter().find(|endorsement| id(endorsement) == name);
+            let found = found.with_context(|| format!("there is no endorsement {name:?}"))?;
+            out.both(serde_json::to_string_pretty(&found)?, &found)?;
         }
         EndorsementCommand::Expire { name, server } => {
             crate::admin::client(server)?.expire_reference_value(name).await?;
@@ -43,6 +42,17 @@ pub(crate) async fn run(command: &EndorsementCommand, out: Output) -> anyhow::Re
         }
     }
     Ok(Exit::Success)
+}
+
+/// Every endorsement, expired ones among them.
+async fn all(server: &ServerArgs) -> anyhow::Result<Vec<Value>> {
+    let all = crate::admin::client(server)?.reference_values().await?;
+    let ours = |value: &&Value| id(value).starts_with(PREFIX);
+    Ok(all.as_array().into_iter().flatten().filter(ours).cloned().collect())
+}
+
+fn id(endorsement: &Value) -> &str {
+    endorsement.get("id").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The message for a file: a JSON array is a store of trust anchors, a JSON object one of reference

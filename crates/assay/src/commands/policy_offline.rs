@@ -167,6 +167,10 @@ fn attestation_input(recorded: &str) -> anyhow::Result<Value> {
     };
     let tee: Tee = tee.parse()?;
     let mut claims = claims.clone();
+    // What policies see below the claims of a TEE whose claims are compared with endorsements.
+    if let Some(appraisal) = value.get("appraisal") {
+        claims.insert("appraisal".into(), appraisal.clone());
+    }
     let mut tree = Map::new();
     for name in ["report_data", "init_data"] {
         if let Some(value) = claims.remove(name) {

@@ -98,9 +98,9 @@ fn endorsements(files: &[PathBuf], now: UnixTime) -> anyhow::Result<FileValues> 
     Ok(values)
 }
 
-/// `{"<layer>": {"vector", "status"}, …, "findings": […]}`.
+/// `{"<layer>": {"vector", "status"}, …, "findings": […]}`, and what policies see besides.
 fn appraisal(layers: EndorsedAppraisal, out: Output) -> anyhow::Result<Value> {
-    let mut json = layers.layers_json();
+    let mut json = layers.to_claims();
     for layer in &layers.layers {
         let status = layer.trust_vector.status();
         out.line(format!("{:<9}{} {status}", layer.layer, tier_mark(status)))?;

@@ -10,9 +10,9 @@ use assay_attestation_service::{
     Registry, TokenKeys, TokenSettings, TrustSettings,
 };
 use assay_collateral::CollateralService;
+use assay_emulator::cca::CorimKind;
 use assay_emulator::{Emulator, Seed};
 use assay_policy::{Admission, Limits, PolicyKind, TrialProcess};
-use assay_emulator::cca::CorimKind;
 use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
 use assay_store::{KeyEncryptionKey, Store, StoreOptions};
 use assay_types::{

@@ -10,7 +10,6 @@ mod guest;
 mod key;
 mod members;
 mod message;
-mod published;
 mod silicon;
 mod stores;
 
@@ -23,5 +22,4 @@ pub use guest::CcaGuest;
 pub use key::EcKey;
 pub use members::{Members, indefinite};
 pub use message::Message;
-pub use published::published_cpak_fingerprints;
 pub use silicon::CcaSilicon;

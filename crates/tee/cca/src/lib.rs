@@ -34,6 +34,7 @@ pub use checks::CHECKS;
 pub use evidence::CcaEvidence;
 pub use lifecycle::Lifecycle;
 pub use platform::{PlatformClaims, SoftwareComponent};
+pub use published_keys::EMULATED_CPAKS;
 pub use realm::{MecPolicy, RealmClaims};
 pub use rejected::{PLATFORM_SUBMODULE, REALM_SUBMODULE, rejected_layers, rejected_vector};
 pub use settings::CcaSettings;

@@ -195,8 +195,8 @@ fn realm_key(claims: &Cbor, content: &[u8]) -> Result<PublicKey, String> {
 fn by(key: &PublicKey) -> String {
     let fingerprint = hex::encode(key.fingerprint());
     let begin = fingerprint.get(..16).unwrap_or_default();
-    match published_keys::whose(key) {
-        Some(whose) => format!("{whose}, whose private half is PUBLIC"),
+    match published_keys::find(key) {
+        Some(known) => format!("{}, whose private half is PUBLIC", known.whose),
         None => format!("key on {} with SHA-256 {begin}…", key.curve()),
     }
 }

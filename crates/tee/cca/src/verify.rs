@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use assay_cose::{CoseError, Curve, PublicKey, Sign1};
 use assay_types::{
-    Authenticated, Binding, Check, Checks, CollateralRequest, CollateralSet, Facts, HashAlgorithm,
-    ParsedEvidence, RawEvidence, ReportData, Tee, TeeClaimText, TeeClass, UnixTime, Verifier, VerifyError,
+    Authenticated, Binding, Check, Checks, CollateralOrigin, CollateralRequest, CollateralSet, Facts,
+    HashAlgorithm, ParsedEvidence, RawEvidence, ReportData, Tee, TeeClaimText, TeeClass, UnixTime, Verifier,
+    VerifyError,
 };
 use moka::sync::Cache;
 
@@ -94,7 +95,7 @@ impl ParsedEvidence for Parsed {
             return Err(checks.reject());
         };
         let CcaEvidence { platform, realm, .. } = &self.evidence;
-        let published = published_keys::whose(&anchor.key).is_some();
+        let published = published_keys::find(&anchor.key).is_some();
         let authenticated = checks.finish(Facts {
             tee: Tee::Cca,
             class: TeeClass::Cpu,
@@ -240,22 +241,27 @@ impl Parsed {
         None
     }
 
-    /// Whether a key is one whose private half is public. Returns whether it is.
+    /// Whether a key is one whose private half is public. Returns whether it is. An emulator's key is
+    /// admitted with its anchors, and where a person gives it by hand; the result says so in any case.
     fn check_published(
         &self,
         checks: &mut Checks,
         check: &Check,
         key: &PublicKey,
-        admitted_as_emulated: bool,
+        anchor: Option<&Candidate>,
     ) -> bool {
-        let Some(whose) = published_keys::whose(key) else {
+        let Some(known) = published_keys::find(key) else {
             checks.pass(check, "");
             return false;
         };
-        if self.verifier.settings.allow_test_keys || admitted_as_emulated {
-            checks.not_checked(check, format!("{whose}, admitted by a danger option"));
+        let by_hand = |anchor: &Candidate| matches!(anchor.used.origin, CollateralOrigin::File(_));
+        let admitted = anchor.is_some_and(|anchor| anchor.emulated || (known.emulator && by_hand(anchor)));
+        if self.verifier.settings.allow_test_keys {
+            checks.not_checked(check, format!("{}, admitted by a danger option", known.whose));
+        } else if admitted {
+            checks.not_checked(check, format!("{}, given by hand or admitted as an emulator's", known.whose));
         } else {
-            checks.fail(check, "a key that only its platform has", whose, "");
+            checks.fail(check, "a key that only its platform has", known.whose, "");
         }
         true
     }
@@ -293,7 +299,7 @@ impl Parsed {
         checks
             .pass(&checks::RAK, format!("{} {}", if raw { "point on" } else { "COSE_Key on" }, key.curve()));
         // The platform vouches for the key, so an emulated platform's realms are emulated already.
-        let published = self.check_published(checks, &checks::REALM_TEST_KEY, &key, false);
+        let published = self.check_published(checks, &checks::REALM_TEST_KEY, &key, None);
         match message.verify(&key) {
             Ok(()) => {
                 checks.pass(&checks::REALM_ALGORITHM, algorithm_text(message).0);

@@ -185,6 +185,37 @@ fn stored_and_emulated_trust_anchors_count() {
 }
 
 #[test]
+fn keys_of_published_seeds_are_refused_when_they_are_endorsed() {
+    use assay_emulator::{CcaSilicon, Seed};
+    let mut expected = assay_tee_cca::EMULATED_CPAKS.iter();
+    for seed in Seed::PUBLISHED {
+        let silicon = CcaSilicon::new(seed);
+        for curve in Curve::ALL {
+            let fingerprint = silicon.cpak(curve).public_key().fingerprint();
+            assert_eq!(expected.next().map(|hex| hex::decode(hex).unwrap()), Some(fingerprint.to_vec()));
+        }
+        let anchor = &silicon.trust_anchors()[1];
+        let token = silicon.guest(Cca::Mixed).build().token;
+        let with = |kind, origin, settings| {
+            let bytes = match kind {
+                CollateralKind::TrustAnchors => anchor.to_string(),
+                _ => json!([anchor]).to_string(),
+            };
+            let item = CollateralItem { kind, bytes: bytes.into_bytes().into(), origin };
+            verify_with(settings, &token, &Binding::default(), &CollateralSet { items: vec![item] })
+        };
+        let endorsed = || CollateralOrigin::ReferenceValue("cca/trust-anchor/…".into());
+        let error = with(CollateralKind::TrustAnchors, endorsed(), CcaSettings::production()).unwrap_err();
+        assert_eq!(failed(&error), ["CCA-012"]);
+        let admitted = with(CollateralKind::TrustAnchors, endorsed(), support::with_test_keys()).unwrap();
+        let file = CollateralOrigin::File("anchors.json".into());
+        let by_hand = with(CollateralKind::Unclassified, file, CcaSettings::production()).unwrap();
+        assert!(admitted.facts().emulated && by_hand.facts().emulated, "the result must say so");
+    }
+    assert!(expected.next().is_none());
+}
+
+#[test]
 fn the_json_of_the_wire_and_the_bare_token_are_one() {
     let evidence = guest(Cca::Rmm20Of2026).build();
     let verifier = CcaVerifier::new(CcaSettings::production());

@@ -2,13 +2,13 @@
 //! trust anchor and reference values out of CoRIMs, verified and appraised.
 #![allow(missing_docs)]
 
-mod support;
 #[path = "table/accepted.rs"]
 mod accepted;
 #[path = "table/real.rs"]
 mod real;
 #[path = "table/refused.rs"]
 mod refused;
+mod support;
 
 use assay_emulator::cca::{Cca, CcaGuest, CorimKind, CorimTemplate};
 use assay_tee_cca::{CcaSettings, PLATFORM_SUBMODULE, REALM_SUBMODULE, rejected_layers};

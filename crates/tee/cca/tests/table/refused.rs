@@ -130,9 +130,7 @@ fn encoding() -> Vec<Row> {
         row("no tag 18, platform")
             .guest(|g| g.platform_message(|m| m.tag = None))
             .refused(Malformed, &["CCA-003"]),
-        row("no tag 18, realm")
-            .guest(|g| g.realm_message(|m| m.tag = None))
-            .refused(Malformed, &["CCA-004"]),
+        row("no tag 18, realm").guest(|g| g.realm_message(|m| m.tag = None)).refused(Malformed, &["CCA-004"]),
         // Each of its claims that a realm has no place for is one that it lacks.
         row("platform token used as realm")
             .guest(|g| {
