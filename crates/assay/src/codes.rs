@@ -114,7 +114,6 @@ pub(crate) const ERROR_CODES: &[(&str, &str)] = &[
     ("KBS-043", "The challenge-response session took its evidence already."),
     ("KBS-044", "The body is empty."),
     ("KBS-045", "The wrapper around evidence cannot be read."),
-    ("KBS-046", "The body is not the CoRIM that its `Content-Type` says."),
     ("POL-001", "The text, one of its lines, or the number of its parts is beyond the limit."),
     ("POL-002", "Brackets are nested too deep; the time to parse grows exponentially with the depth."),
     ("POL-003", "The text is not Rego v1."),

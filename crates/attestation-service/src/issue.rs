@@ -10,7 +10,7 @@ use assay_token::{
 };
 use assay_types::{Digest, Outcome, TeeClass, UnixTime};
 use aws_lc_rs::rand;
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use crate::appraise::Appraisal;
 use crate::error::EvaluationError;
@@ -73,13 +73,13 @@ impl Issued {
     }
 }
 
-/// Signs the appraisals of one evaluation; `extra` are further claims. The token ends with the first
-/// of: its longest life, the
-/// validity of all collateral, the validity of the reference values that were used.
+/// Signs the appraisals of one evaluation, for the relying party's nonce if there is one. The token
+/// ends with the first of: its longest life, the validity of all collateral, the validity of the
+/// reference values that were used.
 pub(crate) fn issue(
     appraisals: Vec<Appraisal>,
     reference_values: Digest,
-    extra: Map<String, Value>,
+    eat_nonce: Option<Vec<u8>>,
     keys: &KeySet,
     settings: &TokenSettings,
     now: UnixTime,
@@ -105,10 +105,10 @@ pub(crate) fn issue(
         exp: Some(expires),
         iss: settings.issuer.clone(),
         jti: jti.clone(),
-        eat_nonce: None,
+        eat_nonce,
         verifier_id: VerifierId { developer: settings.developer.clone(), build: settings.build.clone() },
         submods,
-        extra,
+        extra: Map::new(),
     };
     let token = keys.current().sign(&claims)?;
     let verdict = Verdict {

@@ -10,9 +10,8 @@ use assay_types::{
     ReferenceValueSnapshot, RuntimeData, Tee, additional_runtime_data, canonical_digest,
     primary_runtime_data,
 };
-use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use crate::appraise::{Appraisal, Context, appraise};
 use crate::authenticate::Genuine;
@@ -59,7 +58,7 @@ pub struct DirectEvaluation<'a> {
     pub binding: Binding,
     /// The policies that judge, as in [`Evaluation`].
     pub policy_ids: &'a [String],
-    /// The relying party's nonce, to stand in the token (`eat_nonce`, base64url without padding).
+    /// The relying party's nonce, to stand in the token (`eat_nonce`).
     pub nonce: Option<&'a [u8]>,
 }
 
@@ -68,7 +67,7 @@ struct Surroundings<'a> {
     policy_ids: &'a [String],
     runtime_data: Option<&'a Value>,
     init_data: Option<&'a InitData>,
-    token_claims: Map<String, Value>,
+    nonce: Option<&'a [u8]>,
 }
 
 /// The attestation service.
@@ -153,7 +152,7 @@ impl AttestationService {
             policy_ids: evaluation.policy_ids,
             runtime_data: Some(&runtime_data),
             init_data: init_data.as_ref(),
-            token_claims: Map::new(),
+            nonce: None,
         };
         self.appraise_and_issue(genuine, values.as_ref(), &surroundings)
     }
@@ -165,14 +164,11 @@ impl AttestationService {
     pub async fn evaluate_direct(&self, evaluation: DirectEvaluation<'_>) -> Result<Issued, EvaluationError> {
         let values = self.values.snapshot();
         let genuine = self.authenticate(&evaluation.evidence, &evaluation.binding, values.as_ref()).await?;
-        let nonce = evaluation
-            .nonce
-            .map(|nonce| ("eat_nonce".to_owned(), Value::String(BASE64_URL_SAFE_NO_PAD.encode(nonce))));
         let surroundings = Surroundings {
             policy_ids: evaluation.policy_ids,
             runtime_data: None,
             init_data: None,
-            token_claims: nonce.into_iter().collect(),
+            nonce: evaluation.nonce,
         };
         self.appraise_and_issue(genuine, values.as_ref(), &surroundings)
     }
@@ -200,8 +196,8 @@ impl AttestationService {
         }
         let appraisals: Vec<Appraisal> =
             genuine.into_iter().map(|genuine| appraise(genuine, &context)).collect::<Result<_, _>>()?;
-        let claims = surroundings.token_claims.clone();
-        issue(appraisals, values.digest(), claims, &self.keys.current(), &self.settings, now)
+        let nonce = surroundings.nonce.map(<[u8]>::to_vec);
+        issue(appraisals, values.digest(), nonce, &self.keys.current(), &self.settings, now)
     }
 }
 

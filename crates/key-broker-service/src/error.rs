@@ -247,12 +247,6 @@ pub enum RequestError {
         /// What is wrong.
         why: String,
     },
-    /// `KBS-046`: the body is not the CoRIM that its `Content-Type` says.
-    #[error("the CoRIM is not what was announced: {why}")]
-    Corim {
-        /// What is wrong.
-        why: String,
-    },
     /// The attestation service gave no token.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
@@ -364,7 +358,7 @@ impl RequestError {
             | RequestError::AdminTokenLifetime { .. }
             | RequestError::UnknownRole { .. }
             | RequestError::RoleForbids { .. } => "AdminAuthAccess",
-            RequestError::ReferenceValues(_) | RequestError::Corim { .. } => "RvpsError",
+            RequestError::ReferenceValues(_) => "RvpsError",
             RequestError::Jwe(_) => "JweError",
             RequestError::BodyTooLarge { .. }
             | RequestError::BodyTimeout { .. }
@@ -426,7 +420,6 @@ impl Coded for RequestError {
             RequestError::EvidenceTaken => "KBS-043",
             RequestError::NoBody { .. } => "KBS-044",
             RequestError::Cmw { .. } => "KBS-045",
-            RequestError::Corim { .. } => "KBS-046",
             RequestError::Evaluation(error) => error.code(),
             RequestError::Token(error) => error.code(),
             RequestError::Jwe(error) => error.code(),
@@ -450,7 +443,6 @@ impl Coded for RequestError {
             | RequestError::SessionId
             | RequestError::NoBody { .. }
             | RequestError::Cmw { .. }
-            | RequestError::Corim { .. }
             | RequestError::Query { .. } => Fault::BadRequest,
             RequestError::UnknownTee(_)
             | RequestError::TeeNotTaken { .. }

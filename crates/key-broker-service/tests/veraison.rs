@@ -13,14 +13,16 @@
 mod world;
 
 use assay_cbor::Value as Cbor;
+use assay_emulator::cca::{CorimKind, CorimTemplate};
+use assay_emulator::{Emulator, Seed};
 use assay_key_broker_service::{Rate, Role, Settings};
-use assay_token::{Jwk, JwkSet, TokenVerifier, TrustedKeys, decode_unverified};
-use assay_types::Clock as _;
+use assay_token::{Curve, Jwk, JwkSet, TokenVerifier, TrustedKeys, decode_unverified};
+use assay_types::{Clock as _, UnixTime, Validity};
 use axum::body::Body;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::{Value, json};
 use world::layered::{ANCHORS, LayeredEvidence, REALMS};
-use world::{Answer, World, settings};
+use world::{Answer, NOW, World, settings};
 
 const EVIDENCE: &str = r#"application/eat-collection; profile="http://arm.com/CCA-SSD/1.0.0""#;
 const SESSION: &str = "application/vnd.veraison.challenge-response-session+json";
@@ -492,31 +494,6 @@ async fn a_result_opens_nothing_in_the_key_broker_service() {
     assert_eq!(world.get_with_token(&token, "/kbs/v0/resources").await.status, 401);
 }
 
-#[tokio::test]
-async fn a_service_that_takes_no_cca_evidence_says_so() {
-    let world = World::new().await;
-    let discovery = world.call("GET", "/.well-known/veraison/verification", &[], Body::empty()).await.ok();
-    assert_eq!(discovery.json()["media-types"], json!([]));
-    assert_eq!(discovery.json()["attestation-schemes"], json!([]));
-    let path = begin(&world).await;
-    let answer = submit(&world, &path, "x").await;
-    assert_eq!(answer.refusal(), (415, "KBS-039".to_owned()));
-}
-
-/// A CoRIM without tags in it, of that profile.
-fn corim(profile: Option<&str>) -> Cbor {
-    let mut members =
-        vec![(Cbor::Unsigned(0), Cbor::Text("test".into())), (Cbor::Unsigned(1), Cbor::Array(vec![]))];
-    members.extend(profile.map(|text| (Cbor::Unsigned(3), Cbor::tagged(32, Cbor::Text(text.into())))));
-    Cbor::tagged(501, Cbor::Map(members))
-}
-
-fn signed(corim: &Cbor) -> Cbor {
-    let empty = Cbor::Bytes(vec![]);
-    let items = vec![empty.clone(), Cbor::Map(vec![]), Cbor::Bytes(corim.encode()), empty];
-    Cbor::tagged(18, Cbor::Array(items))
-}
-
 const PLATFORM: &str = "tag:arm.com,2025:cca_platform#1.0.0";
 const REALM: &str = "tag:arm.com,2025:cca_realm#1.0.0";
 
@@ -534,18 +511,21 @@ fn rim(form: &str, profile: &str) -> String {
 async fn a_corim_that_is_refused_is_answered_with_the_reason() {
     let world = world().await;
     let before = world.attestation.reference_values().list();
+    let silicon = world.emulator.cca();
+    let platform = silicon.corim(CorimKind::Platform);
+    let stranger = CorimTemplate { signer: silicon.rak(Curve::P384), ..platform.clone() };
+    let broken = CorimTemplate { broken_signature: true, ..platform.clone() };
+    let ended = Validity { not_before: UnixTime(0), not_after: NOW.plus(-1) };
+    let mut past = platform.clone();
+    past.corim.validity = Some(ended);
     for (content_type, body, part) in [
-        (rim("cbor", PLATFORM), corim(Some(REALM)).encode(), "KBS-046: "),
-        (rim("cbor", PLATFORM), corim(None).encode(), "the CoRIM has none"),
-        (rim("cbor", PLATFORM), signed(&corim(Some(PLATFORM))).encode(), "the CoRIM is signed"),
-        (rim("cose", PLATFORM), corim(Some(PLATFORM)).encode(), "the CoRIM is unsigned"),
-        (rim("cose", REALM), signed(&corim(Some(PLATFORM))).encode(), "cca_platform"),
-        (rim("cose", REALM), Cbor::tagged(18, Cbor::Array(vec![])).encode(), "without a payload"),
-        (rim("cbor", REALM), b"no CBOR".to_vec(), "KBS-046: "),
-        (rim("cbor", REALM), vec![0xd9, 0x01, 0xf5], "KBS-046: "),
-        // Its content is refused by the reference values.
-        (rim("cbor", PLATFORM), corim(Some(PLATFORM)).encode(), "RV-"),
-        (rim("cose", REALM), signed(&corim(Some(REALM))).encode(), "RV-"),
+        (rim("cose", REALM), platform.signed(), "profile"),
+        (rim("cbor", PLATFORM), platform.unsigned(), "signed"),
+        (rim("cose", PLATFORM), stranger.signed(), "RV-"),
+        (rim("cose", PLATFORM), broken.signed(), "RV-"),
+        (rim("cose", PLATFORM), past.signed(), "RV-"),
+        (rim("cbor", REALM), b"no CBOR".to_vec(), "COR-"),
+        (rim("cbor", REALM), vec![0xd9, 0x01, 0xf5], "COR-"),
     ] {
         let answer = provision(&world, Role::ReferenceValueWriter, &content_type, body).await;
         assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, PROVISIONING));
@@ -561,7 +541,7 @@ async fn a_corim_that_is_refused_is_answered_with_the_reason() {
 #[tokio::test]
 async fn submissions_that_are_wrong_or_not_allowed() {
     let world = world().await;
-    let body = corim(Some(PLATFORM)).encode();
+    let body = world.emulator.cca().corim(CorimKind::Platform).signed();
     let good = rim("cbor", PLATFORM);
     let nobody = world.call("POST", SUBMIT, &[("content-type", &good)], body.clone()).await;
     assert_eq!(nobody.refusal(), (401, "KBS-026".to_owned()));
@@ -585,18 +565,74 @@ async fn submissions_that_are_wrong_or_not_allowed() {
     assert_eq!(world.call("POST", SUBMIT, &headers, body).await.refusal(), (406, "KBS-038".to_owned()));
 }
 
+/// What a realm of the emulator sends for [`NONCE`].
+fn token(world: &World, set: &[(&str, &str)]) -> Vec<u8> {
+    let set: Vec<_> = set.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    world.emulator.cca_guest(&NONCE, None, &set).unwrap().build().token
+}
+
+/// An emulated realm whose CoRIMs were submitted, and the real verifier.
+async fn provisioned() -> World {
+    let world = World::new().await;
+    for (kind, profile) in
+        [(CorimKind::TrustAnchor, PLATFORM), (CorimKind::Platform, PLATFORM), (CorimKind::Realm, REALM)]
+    {
+        let corim = world.emulator.cca().corim(kind).signed();
+        let answer = provision(&world, Role::ReferenceValueWriter, &rim("cose", profile), corim).await.ok();
+        let expiry = world.clock.now().to_string();
+        assert_eq!(answer.json(), json!({ "status": "success", "expiry": expiry }), "{kind:?}");
+        assert_eq!(answer.header("content-type"), PROVISIONING);
+    }
+    world
+}
+
 #[tokio::test]
-#[ignore = "the reference values do not read the message type corim yet"]
-async fn a_good_corim_is_registered() {
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared/vectors/cca/corim/corim-cca-platform-valid.cbor");
-    let Ok(corim) = std::fs::read(&file) else {
-        return eprintln!("skipped: {} is absent", file.display());
-    };
-    let world = world().await;
-    let before = world.attestation.reference_values().list().len();
-    let answer = provision(&world, Role::ReferenceValueWriter, &rim("cbor", PLATFORM), corim).await.ok();
-    let expiry = world.clock.now().to_string();
-    assert_eq!(answer.json(), json!({ "status": "success", "expiry": expiry }));
-    assert!(world.attestation.reference_values().list().len() > before);
+async fn an_emulated_realm_is_appraised_by_the_corims_that_were_submitted() {
+    let world = provisioned().await;
+    let path = begin(&world).await;
+    let claims = result(&world, &submit(&world, &path, token(&world, &[])).await).await;
+    let (platform, realm) = (&claims["submods"]["CCA_SSD_PLATFORM"], &claims["submods"]["CCA_REALM"]);
+    for (layer, expected) in [
+        (
+            platform,
+            json!({
+                "instance-identity": 2, "configuration": 2, "executables": 2, "file-system": 0,
+                "hardware": 2, "runtime-opaque": 2, "storage-opaque": 2, "sourced-data": 0,
+            }),
+        ),
+        (
+            realm,
+            json!({
+                "instance-identity": 2, "configuration": 0, "executables": 2, "file-system": 0,
+                "hardware": 0, "runtime-opaque": 0, "storage-opaque": 0, "sourced-data": 0,
+            }),
+        ),
+    ] {
+        assert_eq!(layer["ear.trustworthiness-vector"], expected);
+        assert_eq!(layer["ear.status"], "affirming");
+    }
+    let mut challenge = NONCE.to_vec();
+    challenge.resize(64, 0);
+    let evidence = &realm["ear.veraison.annotated-evidence"];
+    assert_eq!(evidence["cca-realm-challenge"], BASE64_STANDARD.encode(challenge));
+    assert!(platform["ear.veraison.annotated-evidence"]["cca-platform-lifecycle"].is_u64());
+}
+
+#[tokio::test]
+async fn an_emulated_realm_with_the_wrong_nonce_or_an_unknown_platform_is_contraindicated() {
+    let world = provisioned().await;
+    let answer = world.call("POST", NEW_SESSION, &[], Body::empty()).await;
+    let path = format!("/challenge-response/v1/{}", answer.header("location"));
+    let claims = result(&world, &submit(&world, &path, token(&world, &[])).await).await;
+    let submodule = only_submodule(&claims, "ARM_CCA");
+    assert_eq!(submodule["ear.trustworthiness-vector"]["hardware"], 99);
+    assert_eq!(submodule["ear.status"], "contraindicated");
+
+    let stranger = Emulator::new(Seed::new([9; 32]));
+    let token = stranger.cca_guest(&NONCE, None, &[]).unwrap().build().token;
+    let path = begin(&world).await;
+    let claims = result(&world, &submit(&world, &path, token).await).await;
+    let submodule = only_submodule(&claims, "ARM_CCA");
+    let vector = &submodule["ear.trustworthiness-vector"];
+    assert_eq!((&vector["instance-identity"], &vector["hardware"]), (&json!(97), &json!(0)));
 }

@@ -10,7 +10,7 @@ use http::{HeaderMap, header};
 use serde_json::Value;
 
 use super::messages::VeraisonDiscovery;
-use super::{ARM_CCA, DISCOVERY_TYPE, evidence_types, media_type, scheme};
+use super::{ARM_CCA, DISCOVERY_TYPE, media_type};
 use crate::{KeyBroker, RequestError};
 
 /// How long clients may keep the answer.
@@ -24,7 +24,7 @@ pub(crate) async fn verification_discovery(
     let keys = broker.attestation().keys().current();
     let jwk = serde_json::to_value(keys.current().key().public_jwk())
         .map_err(|error| RequestError::internal(format!("the signing key has no JWK: {error}")))?;
-    answer(&headers, &broker, Some(jwk), evidence_types(&broker), NEW_SESSION)
+    answer(&headers, &broker, Some(jwk), ARM_CCA.evidence, NEW_SESSION)
 }
 
 /// `GET /.well-known/veraison/provisioning`.
@@ -51,7 +51,7 @@ fn answer(
     let document = VeraisonDiscovery {
         ear_verification_key,
         media_types: media_types.iter().map(|one| (*one).to_owned()).collect(),
-        attestation_schemes: scheme(broker).map(|scheme| scheme.name.to_owned()).into_iter().collect(),
+        attestation_schemes: vec![ARM_CCA.name.to_owned()],
         version: broker.attestation().token_settings().build.clone(),
         service_state: "READY".to_owned(),
         api_endpoints: BTreeMap::from([(name.to_owned(), path.to_owned())]),

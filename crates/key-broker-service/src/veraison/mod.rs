@@ -34,8 +34,6 @@ pub(crate) use session::{delete_session, get_session, new_session, submit_eviden
 
 use assay_types::Tee;
 
-use crate::KeyBroker;
-
 /// The media type of a session.
 pub(crate) const SESSION_TYPE: &str = "application/vnd.veraison.challenge-response-session+json";
 /// The media type of what discovery answers.
@@ -71,13 +69,3 @@ const ARM_CCA: Scheme = Scheme {
         r#"application/rim+cose; profile="tag:arm.com,2025:cca_realm#1.0.0""#,
     ],
 };
-
-/// The scheme, when its evidence is taken here.
-fn scheme(broker: &KeyBroker) -> Option<&'static Scheme> {
-    broker.attestation().tees().any(|tee| tee == ARM_CCA.tee).then_some(&ARM_CCA)
-}
-
-/// The media types of evidence that is taken here.
-fn evidence_types(broker: &KeyBroker) -> &'static [&'static str] {
-    scheme(broker).map_or(&[], |scheme| scheme.evidence)
-}

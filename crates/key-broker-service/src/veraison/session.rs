@@ -16,7 +16,7 @@ use super::evidence::Reading;
 use super::media_type::must_accept;
 use super::messages::{ChallengeResponseSession, EvidenceBlob};
 use super::session_id::SessionId;
-use super::{ARM_CCA, SESSION_TYPE, evidence_types, nonce};
+use super::{ARM_CCA, SESSION_TYPE, nonce};
 use crate::limits::{AdmittedToAttest, AdmittedToAuth, read_body};
 use crate::{KeyBroker, RequestError};
 
@@ -36,7 +36,7 @@ pub(crate) async fn new_session(
     let limit = settings.challenge_response_sessions;
     broker.store().create_challenge_response(&id.hash(), &nonce, expires, now, limit).await?;
     let session = Stored { nonce, expires, status: Status::Waiting, evidence: None, result: None };
-    let mut response = answer(&broker, StatusCode::CREATED, session);
+    let mut response = answer(StatusCode::CREATED, session);
     let location = http::HeaderValue::try_from(format!("session/{id}"))
         .map_err(|_| RequestError::internal("the session's id is no header"))?;
     response.headers_mut().insert(header::LOCATION, location);
@@ -52,7 +52,7 @@ pub(crate) async fn get_session(
     must_accept(&headers, SESSION_TYPE)?;
     let id = SessionId::of_path(&uri)?;
     let session = live(&broker, &id).await?;
-    Ok(answer(&broker, StatusCode::OK, session))
+    Ok(answer(StatusCode::OK, session))
 }
 
 /// `DELETE /challenge-response/v1/session/<id>`.
@@ -78,7 +78,7 @@ pub(crate) async fn submit_evidence(
 ) -> Result<Response, RequestError> {
     must_accept(&headers, SESSION_TYPE)?;
     let id = SessionId::of_path(&uri)?;
-    let taken = evidence_types(&broker);
+    let taken = ARM_CCA.evidence;
     let reading = Reading::of(&headers, taken)?;
     let session = live(&broker, &id).await?;
     if session.status != Status::Waiting {
@@ -97,7 +97,7 @@ pub(crate) async fn submit_evidence(
         async move { finish(&broker, &id, session, evidence).await }
     });
     let session = work.await.map_err(|_| RequestError::internal("the verification was cut off"))??;
-    Ok(answer(&broker, StatusCode::OK, session))
+    Ok(answer(StatusCode::OK, session))
 }
 
 /// Verifies the evidence of a claimed session and puts down what came out.
@@ -159,12 +159,12 @@ async fn live(broker: &KeyBroker, id: &SessionId) -> Result<Stored, RequestError
     found.filter(|session| now < session.expires).ok_or(RequestError::NoChallengeResponseSession)
 }
 
-fn answer(broker: &KeyBroker, status: StatusCode, session: Stored) -> Response {
+fn answer(status: StatusCode, session: Stored) -> Response {
     let body = ChallengeResponseSession {
         status: session.status.as_str().to_owned(),
         nonce: nonce::to_text(&session.nonce),
         expiry: session.expires.to_string(),
-        accept: evidence_types(broker).iter().map(|one| (*one).to_owned()).collect(),
+        accept: ARM_CCA.evidence.iter().map(|one| (*one).to_owned()).collect(),
         evidence: session.evidence.map(|evidence| EvidenceBlob {
             media_type: evidence.media_type,
             value: BASE64_STANDARD.encode(evidence.bytes),

@@ -20,7 +20,7 @@ use assay_key_broker_service::{
     ADMIN_KEY_FILE, AdminKey, DEFAULT_AUDIENCE, KeyBroker, Parts, Role, Settings,
 };
 use assay_policy::{Admission, Limits, PolicyKind, TrialProcess};
-use assay_reference_values::ReferenceValues;
+use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
 use assay_store::{KeyEncryptionKey, Store, StoreOptions};
 use assay_token::decode_unverified;
 use assay_token::jwe::{DecryptionKey, KeyAlgorithm};
@@ -192,6 +192,10 @@ impl World {
             allow_sample: true,
             ..TrustSettings::production()
         };
+        // The emulator's vendor signs its CoRIMs.
+        let signers = vec![CorimSigner::key(emulator.cca().corim_signer().public_key())];
+        let corims = CorimSettings { signers, ..CorimSettings::default() };
+        let values = ReferenceValues::load_with(store.clone(), shared.clone(), corims).await.unwrap();
         let registry = Registry::new(trust).unwrap();
         let registry = if layered { registry.with(Arc::new(layered::LayeredVerifier)) } else { registry };
         let policies = async |kind, bundled| {
@@ -204,7 +208,7 @@ impl World {
             registry,
             CollateralService::builder(shared.clone()).build().unwrap(),
             policies(PolicyKind::Attestation, ATTESTATION_POLICIES).await,
-            Arc::new(ReferenceValues::load(store.clone(), shared.clone()).await.unwrap()),
+            Arc::new(values),
             Arc::new(keys),
             TokenSettings::default(),
             shared.clone(),
