@@ -111,6 +111,12 @@ fn appraisal(layers: EndorsedAppraisal, out: Output) -> anyhow::Result<Value> {
     Ok(Value::Object(json))
 }
 
+fn add(result: &mut Value, appraisal: Value) {
+    if let Some(members) = result.as_object_mut() {
+        members.insert("appraisal".into(), appraisal);
+    }
+}
+
 fn accepted(
     tee: Tee,
     genuine: Vec<Authenticated>,
@@ -149,7 +155,7 @@ fn accepted(
         });
         if let (Some(appraiser), Some(values)) = (&facts.appraiser, endorsements) {
             out.line("appraisal")?;
-            result["appraisal"] = appraisal(appraiser.appraise(values, now), out)?;
+            add(&mut result, appraisal(appraiser.appraise(values, now), out)?);
         }
         out.value(&result)?;
     }
@@ -168,7 +174,7 @@ fn refused(tee: Tee, error: &VerifyError, appraise: bool, out: Output) -> anyhow
     if appraise {
         let layers = rejected_layers(error.findings());
         let layers = EndorsedAppraisal { layers, ..EndorsedAppraisal::default() };
-        result["appraisal"] = appraisal(layers, out)?;
+        add(&mut result, appraisal(layers, out)?);
     }
     out.value(&result)?;
     Ok(exit)

@@ -229,7 +229,7 @@ impl Parsed {
                         checks,
                         &checks::PLATFORM_TEST_KEY,
                         &candidate.key,
-                        candidate.emulated,
+                        Some(*candidate),
                     );
                     return Some((*candidate).clone());
                 }
