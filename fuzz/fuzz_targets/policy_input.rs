@@ -5,7 +5,7 @@
 use std::sync::OnceLock;
 
 use assay_policy::{Policy, PolicyKind};
-use assay_types::{Digest, Lookup, ReferenceValueSnapshot, UnixTime};
+use assay_types::{AskedReferenceValue, Digest, Lookup, ReferenceValueSnapshot, UnixTime};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -33,6 +33,10 @@ struct One(Value);
 impl ReferenceValueSnapshot for One {
     fn query(&self, _id: &str, _now: UnixTime) -> Lookup {
         Lookup::Found { value: self.0.clone(), expires: UnixTime::MAX }
+    }
+
+    fn group(&self, _group: &str, _now: UnixTime) -> Vec<AskedReferenceValue> {
+        Vec::new()
     }
 
     fn digest(&self) -> Digest {

@@ -3,7 +3,7 @@
 #![no_main]
 
 use assay_policy::{Policy, PolicyKind};
-use assay_types::{Digest, Lookup, ReferenceValueSnapshot, UnixTime};
+use assay_types::{AskedReferenceValue, Digest, Lookup, ReferenceValueSnapshot, UnixTime};
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 
@@ -12,6 +12,10 @@ struct Nothing;
 impl ReferenceValueSnapshot for Nothing {
     fn query(&self, _id: &str, _now: UnixTime) -> Lookup {
         Lookup::Missing
+    }
+
+    fn group(&self, _group: &str, _now: UnixTime) -> Vec<AskedReferenceValue> {
+        Vec::new()
     }
 
     fn digest(&self) -> Digest {

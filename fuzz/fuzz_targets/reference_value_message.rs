@@ -1,7 +1,9 @@
 //! Reference value messages: whatever is accepted keeps to the limits, and nothing panics.
 #![no_main]
 
-use assay_reference_values::{CorimSettings, CorimTrust, MAX_NAME_LEN, MAX_VALUE_LEN, MAX_VALUES, parse_message};
+use assay_reference_values::{
+    CorimSettings, CorimTrust, MAX_NAME_LEN, MAX_VALUE_LEN, MAX_VALUES, parse_message,
+};
 use assay_types::UnixTime;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
