@@ -26,7 +26,8 @@ pub(crate) fn rows() -> Vec<Row> {
 
 /// Lines 2 and 3.
 fn lifecycle() -> Vec<Row> {
-    let row = |line, variant, value| Row::new(line, variant).guest(move |g| g.platform(|p| p.lifecycle = value));
+    let row =
+        |line, variant, value| Row::new(line, variant).guest(move |g| g.platform(|p| p.lifecycle = value));
     let unsecured = |variant, value| {
         row(2, variant, value)
             .platform(Contraindicated, |v| {
@@ -117,7 +118,8 @@ fn configuration() -> Vec<Row> {
     };
     vec![
         differs(Row::new(10, "config differs").guest(|g| g.platform(|p| p.config[0] ^= 1))),
-        high_bits(Row::new(10, "config differs only in masked bits")).corims(move |c| masked(&mut c.platform)),
+        high_bits(Row::new(10, "config differs only in masked bits"))
+            .corims(move |c| masked(&mut c.platform)),
         differs(
             Row::new(10, "config differs in masked and other bits")
                 .guest(|g| g.platform(|p| p.config[7] ^= 0x11))
@@ -178,9 +180,7 @@ fn endorsements() -> Vec<Row> {
         found.values.digests.as_mut().unwrap().insert(0, other);
     };
     vec![
-        unknown(
-            Row::new(17, "RIM unknown").guest(|g| g.realm(|r| r.initial_measurement = vec![0x12; 32])),
-        ),
+        unknown(Row::new(17, "RIM unknown").guest(|g| g.realm(|r| r.initial_measurement = vec![0x12; 32]))),
         unknown(Row::new(17, "no realm RV").corims(|c| c.realm = None)),
         Row::new(18, "no platform RV")
             .corims(|c| c.platform = guest(Cca::Draft2023).corim(CorimKind::TrustAnchor))
