@@ -14,12 +14,11 @@
 use assay_cbor::Value;
 use assay_corim::{CryptoKey, Document, Identifier, Profile, RawValue, SignedCorim};
 use assay_cose::{Curve, PublicKey};
-use assay_emulator::cca::{
-    Cca, CcaGuest, CorimKind, CorimTemplate, PLATFORM_PROFILE_04, REALM_PROFILE_04, SIGNER, claim, mkey,
-};
+use assay_emulator::cca::{Cca, CcaGuest, CorimKind, CorimTemplate, SIGNER, claim, mkey};
 use assay_emulator::{CcaSilicon, Emulator, Seed};
 use assay_tee_cca::endorsement::{
-    ConfigReference, Endorsement, EndorsementFile, PLATFORM_PROFILE, REALM_PROFILE, SignatureState, read_file,
+    ConfigReference, Endorsement, EndorsementFile, PLATFORM_PROFILE, PLATFORM_PROFILE_04, REALM_PROFILE,
+    REALM_PROFILE_04, SignatureState, read_file,
 };
 use assay_types::{Digest, HashAlgorithm, Tee, UnixTime, Validity};
 use corim::profile::ProfileRegistry;
@@ -316,7 +315,6 @@ fn the_verifiers_own_reader_takes_every_form() {
         draft.as_draft_04();
         let profile = if kind == CorimKind::Realm { REALM_PROFILE_04 } else { PLATFORM_PROFILE_04 };
         assert_eq!(draft.corim.profile, Some(Profile::Uri(profile.into())));
-        draft.corim.profile = template.corim.profile.clone();
         endorses(&guest, &read_file(&draft.unsigned()).unwrap(), expected, Some(ones));
     }
     read_file(&guest.corim(CorimKind::All).unsigned()).unwrap_err();

@@ -1,7 +1,6 @@
 //! `assay checks`: the catalogue of checks, from the verifiers' own tables, and of error codes.
 
 use assay_attestation_service::{APPRAISAL_CHECKS, catalogue};
-use assay_tee_cca::endorsement::PROFILE_CHECKS;
 use assay_types::Check;
 use serde_json::json;
 
@@ -11,7 +10,6 @@ use crate::output::Output;
 pub(crate) fn run(markdown: bool, out: Output) -> anyhow::Result<Exit> {
     let mut tables = catalogue();
     tables.push(("appraisal", APPRAISAL_CHECKS));
-    tables.push(("Arm CCA endorsements: the profiles of CoRIMs", PROFILE_CHECKS));
     if markdown {
         out.line(page(&tables).trim_end())?;
     } else {

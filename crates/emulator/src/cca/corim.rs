@@ -6,7 +6,7 @@ use assay_corim::{
     Comid, Corim, CryptoKey, Digest, DigestAlgorithm, Environment, Identifier, KeyHint, KeyTriple,
     Measurement, MeasurementKey, MeasurementValues, Meta, Profile, RawValue, Tag, ValueTriple, Version,
 };
-use assay_tee_cca::endorsement::{PLATFORM_PROFILE, REALM_PROFILE};
+use assay_tee_cca::endorsement::{PLATFORM_PROFILE, PLATFORM_PROFILE_04, REALM_PROFILE, REALM_PROFILE_04};
 use assay_tee_cca::{PlatformClaims, RealmClaims, SoftwareComponent};
 use assay_types::HashAlgorithm;
 
@@ -15,10 +15,6 @@ use super::guest::CcaGuest;
 use super::key::EcKey;
 use crate::snp::AUTHORITY_VALIDITY;
 
-/// The name of the platform profile in draft-ydb-rats-cca-endorsements-04, section 3.1.1.
-pub const PLATFORM_PROFILE_04: &str = "tag:arm.com,2025:endorsements/cca_platform#1.0.0";
-/// The name of the realm profile in draft-ydb-rats-cca-endorsements-04, section 3.2.1.
-pub const REALM_PROFILE_04: &str = "tag:arm.com,2025:endorsements/cca_realm#1.0.0";
 /// The signer's name in emulated CoRIMs.
 pub const SIGNER: &str = "Assay emulator";
 

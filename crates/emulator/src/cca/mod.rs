@@ -14,7 +14,7 @@ mod silicon;
 mod stores;
 
 pub use content::{COMPONENTS, Firmware, PLATFORM_CONFIG, realm_measurement};
-pub use corim::{CorimKind, CorimTemplate, PLATFORM_PROFILE_04, REALM_PROFILE_04, SIGNER, mkey};
+pub use corim::{CorimKind, CorimTemplate, SIGNER, mkey};
 pub use evidence::{CcaEvidence, Collection};
 pub(crate) use fields::{FIELDS, guest};
 pub use generation::{Cca, Wrapper};

@@ -24,7 +24,10 @@ pub mod json_store;
 mod names;
 mod value;
 
-pub use corim::{PLATFORM_PROFILE, PROFILE_CHECKS, ProfileProblem, REALM_PROFILE, of_corim};
+pub use corim::{
+    PLATFORM_PROFILE, PLATFORM_PROFILE_04, PROFILE_CHECKS, ProfileProblem, REALM_PROFILE, REALM_PROFILE_04,
+    of_corim,
+};
 pub use error::{EndorsementError, EntryProblem};
 pub use file::{EndorsementFile, SignatureState, read_file};
 pub use names::{NamedEndorsement, NotAnOrigin};

@@ -8,8 +8,8 @@ use assay_corim::{
     Profile, RawValue, Tag, Triples, ValueTriple, read,
 };
 use assay_tee_cca::endorsement::{
-    Endorsement, EndorsementError, PLATFORM_PROFILE, PROFILE_CHECKS, ProfileProblem, REALM_PROFILE,
-    SignatureState, of_corim, read_file,
+    Endorsement, EndorsementError, PLATFORM_PROFILE, PLATFORM_PROFILE_04, PROFILE_CHECKS, ProfileProblem,
+    REALM_PROFILE, REALM_PROFILE_04, SignatureState, of_corim, read_file,
 };
 
 use crate::corims::{
@@ -173,6 +173,16 @@ fn an_old_profile_is_refused_with_the_name_of_its_successor() {
     corim.profile = Some(Profile::Uri("http://arm.com/cca/ssd/1".into()));
     let problems = of_corim(&corim, None).unwrap_err();
     assert!(problems[0].found.ends_with(PLATFORM_PROFILE), "{}", problems[0]);
+}
+
+#[test]
+fn the_names_that_revision_04_gives_the_profiles_are_taken_and_mean_the_same() {
+    let mut corim = platform();
+    let before = of_corim(&corim, None).unwrap();
+    corim.profile = Some(Profile::Uri(PLATFORM_PROFILE_04.into()));
+    assert_eq!(of_corim(&corim, None).unwrap(), before);
+    corim.profile = Some(Profile::Uri(REALM_PROFILE_04.into()));
+    assert!(of_corim(&corim, None).is_err(), "a platform by the rules of realms");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use assay_emulator::cca::{Cca, CorimKind, Members, Message, claim, indefinite};
 use assay_emulator::{CcaSilicon, Seed};
 use assay_types::TrustVector;
 
-use crate::Kind::{Malformed, Rejected};
+use crate::Kind::{Malformed, Rejected, Unsupported};
 use crate::support::guest;
 use crate::{Expected, Row};
 
@@ -131,7 +131,7 @@ fn encoding() -> Vec<Row> {
             .guest(|g| g.platform_message(|m| m.tag = None))
             .refused(Malformed, &["CCA-003"]),
         row("no tag 18, realm").guest(|g| g.realm_message(|m| m.tag = None)).refused(Malformed, &["CCA-004"]),
-        // Each of its claims that a realm has no place for is one that it lacks.
+        // Its profile is none of a realm's: this is said first, and alone.
         row("platform token used as realm")
             .guest(|g| {
                 g.collection(|c| {
@@ -139,7 +139,7 @@ fn encoding() -> Vec<Row> {
                     c.members.set(claim::REALM_TOKEN, platform);
                 })
             })
-            .refused(Malformed, &["CCA-006", "CCA-009", "CCA-010"]),
+            .refused(Unsupported, &["CCA-006"]),
     ]
 }
 

@@ -4,6 +4,9 @@
 //!   and a configuration, attest-key triples with the CPAK.
 //! - **Realm** (`tag:arm.com,2025:cca_realm#1.0.0`): reference triples with the measurements of a realm.
 //!
+//! Revision 04 of the draft names the same two profiles otherwise ([`PLATFORM_PROFILE_04`],
+//! [`REALM_PROFILE_04`]); either name is taken.
+//!
 //! The reference triples that one CoMID has for one environment are one set. Where draft and Veraison's
 //! documents disagree, both are taken: a configuration's mask in tag 563 or beside the raw value;
 //! digest algorithms by name, by their number among IANA's named information hashes, or among COSE's
@@ -34,6 +37,12 @@ pub const PLATFORM_PROFILE: &str = "tag:arm.com,2025:cca_platform#1.0.0";
 
 /// The profile of realms.
 pub const REALM_PROFILE: &str = "tag:arm.com,2025:cca_realm#1.0.0";
+
+/// The profile of platforms by its name in revision 04 of the draft, section 3.1.1.
+pub const PLATFORM_PROFILE_04: &str = "tag:arm.com,2025:endorsements/cca_platform#1.0.0";
+
+/// The profile of realms by its name in revision 04 of the draft, section 3.2.1.
+pub const REALM_PROFILE_04: &str = "tag:arm.com,2025:endorsements/cca_realm#1.0.0";
 
 /// Profiles of earlier drafts, which have other measurements, and their successors.
 const OLD_PROFILES: [(&str, &str); 2] =
@@ -144,8 +153,8 @@ fn kind(corim: &Corim, expected: Option<&str>, problems: &mut Problems) -> Optio
         return None;
     }
     match stated.or(expected) {
-        Some(PLATFORM_PROFILE) => Some(Kind::Platform),
-        Some(REALM_PROFILE) => Some(Kind::Realm),
+        Some(PLATFORM_PROFILE | PLATFORM_PROFILE_04) => Some(Kind::Platform),
+        Some(REALM_PROFILE | REALM_PROFILE_04) => Some(Kind::Realm),
         other => {
             let successor = OLD_PROFILES.iter().find(|(old, _)| Some(*old) == other);
             let found = match (other, successor) {
