@@ -236,3 +236,24 @@ async fn additional_evidence_is_verified_and_bound() {
     let claims = error.unwrap();
     assert!(claims.submods.contains_key("cpu0") && claims.submods.contains_key("cpu1"));
 }
+
+#[tokio::test]
+async fn a_realm_affirms_when_platform_and_realm_match_signed_corims() {
+    let world = World::new().await;
+    let before = world.attest(Guest::of(Tee::Cca)).await.unwrap();
+    assert_ne!(before.verdict.status, TrustTier::Affirming, "nothing is endorsed yet");
+    world.register_good_cca().await;
+    let issued = world.attest(Guest::of(Tee::Cca)).await.unwrap();
+    assert_eq!(issued.verdict.status, TrustTier::Affirming);
+    let verdict = &issued.verdict.attesters["cpu0"];
+    let layers: Vec<&str> = verdict.layers.iter().map(|layer| layer.layer.as_str()).collect();
+    assert_eq!(layers, ["platform", "realm"]);
+    assert!(verdict.layers.iter().all(|layer| layer.trust_vector.status() == TrustTier::Affirming));
+    // Both vectors reach the token as well.
+    let claims = &issued.claims.submods["cpu0"].annotated_evidence["cca"];
+    assert_eq!(claims["appraisal"]["platform"]["vector"]["hardware"], 2);
+    assert_eq!(claims["appraisal"]["realm"]["status"], "affirming");
+    assert!(issued.verdict.emulated, "the token says what it rests on");
+    let other = world.attest(Guest::of(Tee::Cca).set("lifecycle", "0x6000")).await.unwrap();
+    assert_eq!(other.verdict.status, TrustTier::Contraindicated);
+}

@@ -1,5 +1,14 @@
 //! For each check of the catalogue, evidence that is good but for one thing.
-#![allow(missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::type_complexity,
+    missing_docs
+)]
 
 mod support;
 

@@ -1,5 +1,14 @@
 //! Emulated evidence of every generation: accepted, with the right claims; and odd but honest tokens.
-#![allow(missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::type_complexity,
+    missing_docs
+)]
 
 mod support;
 

@@ -1,6 +1,15 @@
 //! What every variant of evidence and of endorsements gets, end to end: a token of an emulated realm,
 //! trust anchor and reference values out of CoRIMs, verified and appraised.
-#![allow(missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::type_complexity,
+    missing_docs
+)]
 
 #[path = "table/accepted.rs"]
 mod accepted;

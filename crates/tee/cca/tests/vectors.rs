@@ -1,6 +1,15 @@
 //! Tokens of real and reference firmware, with their keys. Their keys are published ones mostly, so
 //! the danger option is on.
-#![allow(missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::type_complexity,
+    missing_docs
+)]
 
 mod support;
 
