@@ -1,6 +1,8 @@
 //! Properties: what is written reads back, and reads the same in an independent library; anything
 //! else is refused without a panic.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 use assay_cbor::{Limits, Value, diagnostic, pretty, read};
 use proptest::prelude::{Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 

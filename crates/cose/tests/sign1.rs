@@ -1,5 +1,5 @@
 //! Messages and keys: round trips, an independent library, and each thing that can be wrong.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::type_complexity, missing_docs)]
 
 use assay_cbor::{Value, read};
 use assay_cose::{Algorithm, CoseError, Curve, KeyError, LIMITS, PublicKey, Sign1, header, sign1};
