@@ -2,7 +2,9 @@
 #![no_main]
 
 use assay_tee_cca::{CcaEvidence, CcaSettings, CcaVerifier, show};
-use assay_types::{Binding, CollateralItem, CollateralKind, CollateralOrigin, CollateralSet, RawEvidence, Tee};
+use assay_types::{
+    Binding, CollateralItem, CollateralKind, CollateralOrigin, CollateralSet, RawEvidence, Tee,
+};
 use assay_types::{UnixTime, Verifier as _};
 use libfuzzer_sys::fuzz_target;
 
@@ -17,7 +19,8 @@ fuzz_target!(|data: &[u8]| {
     };
     if let Ok(parsed) = verifier.parse(&RawEvidence::new(Tee::Cca, data.to_vec())) {
         let _ = parsed.collateral_needed(UnixTime(0));
-        let _ = parsed.verify(&Binding::default(), &CollateralSet { items: vec![key] }, UnixTime(1_790_000_000));
+        let _ =
+            parsed.verify(&Binding::default(), &CollateralSet { items: vec![key] }, UnixTime(1_790_000_000));
     }
     if let Ok(shown) = show::show(data, &[]) {
         let _ = (shown.to_json(), shown.to_text());
