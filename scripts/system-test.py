@@ -744,9 +744,9 @@ SESSION_TYPE = "application/vnd.veraison.challenge-response-session+json"
 
 
 def layers(answer, platform, realm):
-    """Both layers of an appraisal as (vector, status), and nothing more but the findings."""
+    """Both layers of an appraisal as (vector, status), beside findings and what policies see of it."""
     appraisal = answer["appraisal"]
-    check(sorted(appraisal) == ["findings", "platform", "realm"], f"members of the appraisal: {sorted(appraisal)}")
+    check(sorted(appraisal) == ["combined", "details", "findings", "platform", "realm"], f"members: {sorted(appraisal)}")
     for name, (vector, status) in {"platform": platform, "realm": realm}.items():
         check(appraisal[name] == {"vector": vector, "status": status}, f"{name}: {appraisal[name]}")
     return failed_codes(appraisal)

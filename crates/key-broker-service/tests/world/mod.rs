@@ -204,9 +204,6 @@ impl World {
         };
         let keys =
             TokenKeys::load(store.clone(), KeySettings::default(), "test", shared.clone()).await.unwrap();
-        let signer = CorimSigner::from_text(&emulator.cca().corim_signer_pem()).unwrap();
-        let corims = CorimSettings { signers: vec![signer], danger_allow_unsigned: false };
-        let values = ReferenceValues::load_with(store.clone(), shared.clone(), corims).await.unwrap();
         let attestation = Arc::new(AttestationService::new(
             registry,
             CollateralService::builder(shared.clone()).build().unwrap(),
