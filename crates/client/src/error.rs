@@ -88,7 +88,7 @@ pub enum ClientError {
 const MAX_CODE: usize = 32;
 
 /// What the server says, after its code where it sent one.
-struct Told<'a>(&'a ErrorInformation);
+pub(crate) struct Told<'a>(pub(crate) &'a ErrorInformation);
 
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
