@@ -32,6 +32,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SEED = "11" * 32
 OTHER_SEED = "22" * 32
 OTHER_MEASUREMENT = "ab" * 48
+OTHER_DIGEST = "5a" * 32
 DEBUG_ON = "policy.debug=true"
 SECRET = b"a secret of the system test\x00\xff with bytes that are no text"
 RESOURCE = "default/key/system-test"
@@ -76,6 +77,16 @@ class World:
         self.server = None
         self.token = None
         self.started = []
+        self.others = {}
+
+    def another(self, name):
+        """The world of a further server, with a folder and a port of its own."""
+        folder = self.folder / name
+        folder.mkdir()
+        other = World(self.assay, folder)
+        other.started = self.started
+        self.others[name] = other
+        return other
 
     def run(self, *arguments, expect=None, timeout=60, stdin=None):
         """Runs `assay` with the arguments; `expect` is one exit code or several."""
@@ -117,13 +128,15 @@ class World:
 
     # The server.
 
-    def start(self, *more):
+    def start(self, *more, trust_emulator=True):
         """Starts the server and waits until it is ready."""
         check(self.server is None, "a server is running already")
+        if trust_emulator:
+            more = ("--danger-trust-emulator", self.roots, *more)
         log = open(self.folder / "server.log", "ab")
         self.server = subprocess.Popen(
             [self.assay, "serve", "--data-dir", str(self.data), "--listen", f"127.0.0.1:{self.port}", "--http",
-             "--danger-trust-emulator", str(self.roots), *more],
+             *map(str, more)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
         )
         log.close()
@@ -175,10 +188,26 @@ class World:
         check(200 <= status < 300, f"{method} {path}: {status} {answer.decode(errors='replace')}")
         return answer
 
-    def attest(self, *more, seed=SEED, get=RESOURCE, expect=None, url=None):
-        """`assay attest` of an emulated SNP guest, asking for a resource."""
+    def attest(self, *more, seed=SEED, get=RESOURCE, expect=None, url=None, tee="snp"):
+        """`assay attest` of an emulated guest, asking for a resource."""
         wanted = ("--get", get) if get else ()
-        return self.run("attest", "--url", url or self.url, "--emulate", "snp", "--seed", seed, *more, *wanted, expect=expect)
+        return self.run("attest", "--url", url or self.url, "--emulate", tee, "--seed", seed, *more, *wanted, expect=expect)
+
+    def mint(self, role="admin"):
+        """A token of an administrator. That of the role `admin` is what `server_args` names."""
+        token = self.run("admin", "token", "--data-dir", self.data, "--role", role, expect=0).stdout.decode().strip()
+        if role == "admin":
+            self.token = token
+            (self.folder / "admin-token").write_text(token)
+            (self.folder / "admin-token").chmod(0o600)
+        return token
+
+    def emulate(self, name, *more, kind=None, seed=SEED):
+        """Writes emulated CCA evidence, or endorsements where a kind is given; the path of the file."""
+        what = ("endorsements", "--kind", kind) if kind else ("evidence", "--tee", "cca", "--raw")
+        file = self.folder / name
+        self.run("emulate", *what, "--seed", seed, *more, "--out", file, expect=0)
+        return file
 
     def server_args(self):
         """What an administrator's command needs to find the server."""
@@ -217,6 +246,12 @@ def find(tree, name):
 
 def b64url(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def claims_of(jwt):
+    """The claims of a JWT, whoever signed it."""
+    part = jwt.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
 def reference_value_message(values):
@@ -703,7 +738,302 @@ def nothing_in_clear(w):
             check(w.token.encode() not in content, f"the admin token stands in {path.name}")
 
 
-# 3. The rest of the house.
+# 3. Arm CCA.
+
+PLATFORM_VECTOR = {
+    "instance-identity": 2, "configuration": 2, "executables": 2, "file-system": 0,
+    "hardware": 2, "runtime-opaque": 2, "storage-opaque": 2, "sourced-data": 0,
+}
+REALM_VECTOR = {**dict.fromkeys(PLATFORM_VECTOR, 0), "instance-identity": 2, "executables": 2}
+EVIDENCE_TYPE = 'application/eat-collection; profile="http://arm.com/CCA-SSD/1.0.0"'
+SESSION_TYPE = "application/vnd.veraison.challenge-response-session+json"
+
+
+def layers(answer, platform, realm):
+    """Both layers of an appraisal as (vector, status), beside findings and what policies see of it."""
+    appraisal = answer["appraisal"]
+    check(sorted(appraisal) == ["combined", "details", "findings", "platform", "realm"], f"members: {sorted(appraisal)}")
+    for name, (vector, status) in {"platform": platform, "realm": realm}.items():
+        check(appraisal[name] == {"vector": vector, "status": status}, f"{name}: {appraisal[name]}")
+    return failed_codes(appraisal)
+
+
+@case("verify takes CCA tokens, appraises them by CoRIMs, and keeps the contract of exit codes", needs=["cca"])
+def cca_verify(w):
+    key, platform, realm = (w.emulate(f"cca-{kind}.corim", kind=kind) for kind in ("trust-anchor", "platform", "realm"))
+    options = ("--collateral", key, "--endorsements", platform, realm)
+    good = (PLATFORM_VECTOR, "affirming"), (REALM_VECTOR, "affirming")
+
+    def verify(*sets, options=options, expect):
+        token = w.emulate("cca-token", *(word for one in sets for word in ("--set", one)))
+        return w.verify(token, *options, tee="cca", expect=expect)
+
+    answer = verify(expect=ACCEPTED)
+    check(layers(answer, *good) == [], "failed findings")
+    check(answer["emulated"] is False, "a key out of a CoRIM counts as an emulator's")
+    check("appraisal" not in verify(options=("--collateral", key), expect=ACCEPTED), "appraised with nothing")
+    for generation in ("rmm-1.0", "draft-2023", "rmm-2.0-2024", "rmm-2.0-2026", "direct-2026"):
+        layers(verify(f"generation={generation}", expect=ACCEPTED), *good)
+    # Authentic, but not as endorsed: the exit code is about authenticity, the appraisal says the rest.
+    codes = layers(verify(f"component.2.measurement={OTHER_DIGEST}", expect=ACCEPTED),
+                   ({**PLATFORM_VECTOR, "executables": 33}, "warning"), good[1])
+    check(codes == ["CCA-103", "CCA-105"], f"{codes}")
+    codes = layers(verify(f"rem1={OTHER_DIGEST}", expect=ACCEPTED), good[0], ({**REALM_VECTOR, "executables": 33}, "warning"))
+    check(codes == ["CCA-123", "CCA-125"], f"{codes}")
+    # Not authentic.
+    all_failed = (dict.fromkeys(PLATFORM_VECTOR, 99), "contraindicated")
+    unknown = ({**dict.fromkeys(PLATFORM_VECTOR, 0), "instance-identity": 97}, "contraindicated")
+    answer = verify(options=("--endorsements", platform, realm), expect=REJECTED)
+    check(failed_codes(answer) == ["CCA-011"] and layers(answer, unknown, unknown) == [], f"{failed_codes(answer)}")
+    for sets, code, expect in (
+        (f"splice={OTHER_SEED}", "CCA-020", REJECTED), (f"cpak.seed={OTHER_SEED}", "CCA-014", REJECTED),
+        ("platform.profile=tag:arm.com,2031:cca_platform#9.0.0", "CCA-005", UNSUPPORTED),
+        ("realm.hash-algorithm=banana", "CCA-026", MALFORMED), ("lifecycle=0x7000", "CCA-024", MALFORMED),
+    ):
+        answer = verify(sets, expect=expect)
+        check(failed_codes(answer) == [code], f"{sets}: {failed_codes(answer)}")
+        layers(answer, all_failed, all_failed)
+    answer = verify(options=(*options, "--report-data", "5b" * 48), expect=REJECTED)
+    check(failed_codes(answer) == ["CCA-021"], f"{failed_codes(answer)}")
+    for content in (b"", b"{}", bytes.fromhex("d9038b"), (w.folder / "cca-token").read_bytes()[:-1]):
+        (w.folder / "bad").write_bytes(content)
+        layers(w.verify(w.folder / "bad", *options, tee="cca", expect=MALFORMED), all_failed, all_failed)
+    token = w.folder / "cca-token"
+    w.run("verify", "--tee", "cca", "--evidence", token, "--endorsements", w.folder / "nothing", expect=OUR_FAULT)
+    w.run("verify", "--tee", "cca", "--evidence", token, "--endorsements", token, expect=OUR_FAULT)
+    w.run("verify", "--tee", "snp", "--evidence", w.evidence, "--endorsements", platform, expect=(OUR_FAULT, 2))
+
+
+@case("verify takes CCA tokens of real firmware, under published keys by a danger option only")
+def cca_vectors(w):
+    folder = ROOT.parent / "shared/vectors/cca"
+    if not folder.is_dir():
+        raise Skip("there is no evidence of real firmware at ../shared/vectors/cca")
+    danger = "--danger-allow-test-keys"
+    for token, key in (("cca-token-01.cbor", "cpak.json"), ("tf-m/cca_example_token.cbor", "cpak.json"),
+                       ("trustee/misc/cca-example-token.cbor", "trustee/conf/tastore.json")):
+        answer = w.verify(folder / token, "--collateral", folder / key, tee="cca", expect=REJECTED)
+        check("CCA-012" in failed_codes(answer), f"{token}: {failed_codes(answer)}")
+        w.verify(folder / token, "--collateral", folder / key, danger, tee="cca", expect=ACCEPTED)
+    answer = w.verify(folder / "bug-33-repro.cbor", "--collateral", folder / "cpak.json", danger, tee="cca", expect=REJECTED)
+    check(failed_codes(answer) == ["CCA-020"], f"the splice: {failed_codes(answer)}")
+    # Its components are signed by others than the CoRIM says; all the rest is as endorsed.
+    corims = [folder / f"corim/corim-cca-{part}-valid.cbor" for part in ("platform", "realm")]
+    answer = w.verify(folder / "cca-good.cbor", "--collateral", corims[0], "--endorsements", *corims, danger, tee="cca", expect=ACCEPTED)
+    codes = layers(answer, ({**PLATFORM_VECTOR, "executables": 33}, "warning"), (REALM_VECTOR, "affirming"))
+    check(codes == ["CCA-103"] + ["CCA-106"] * 4, f"{codes}")
+    # The stores that go with Trustee's example token.
+    conf = folder / "trustee/conf"
+    answer = w.verify(folder / "trustee/misc/cca-example-token.cbor", "--collateral", conf / "tastore.json",
+                      "--endorsements", conf / "rvstore.json", danger, tee="cca", expect=ACCEPTED)
+    check(layers(answer, (PLATFORM_VECTOR, "affirming"), (REALM_VECTOR, "affirming")) == [], "failed findings")
+
+
+@case("cca show names every claim and says what the signatures are worth", needs=["cca_verify"])
+def cca_show(w):
+    token, key = w.emulate("cca-token"), w.folder / "cca-trust-anchor.corim"
+    text = w.run("cca", "show", token, expect=0).stdout.decode()
+    for part in ("tag 907", "2395 / cca-platform-lifecycle /: 12291", "44238 / cca-realm-initial-measurement /",
+                 "not checked: no key was given", "✓ holds: claim 10"):
+        check(part in text, f"no {part!r} in\n{text}")
+    check("not checked" not in w.run("cca", "show", token, "--key", key, expect=0).stdout.decode(), "a check was not made")
+
+    def shown(*more, expect=0):
+        answer = json.loads(w.run("cca", "show", *more, "--json", expect=expect).stdout)
+        return answer, [answer["cca-platform-token"]["signature"]["status"],
+                        answer["cca-realm-delegated-token"]["signature"]["status"], answer["binding"]["status"]]
+
+    answer, states = shown(token)
+    check(states == ["not-checked", "holds", "holds"], f"{states}")
+    check(answer["wrapper"] == 907, "wrapper")
+    claims = answer["cca-platform-token"]["claims"]
+    check(claims["cca-platform-lifecycle"] == 12291 and len(claims["cca-platform-sw-components"]) == 4, f"{claims}")
+    check(answer["cca-realm-delegated-token"]["diagnostic"].startswith("{10: h'"), "diagnostic notation")
+    check(shown(token, "--key", key)[1] == ["holds"] * 3, "with its key")
+    other = w.emulate("other-trust-anchor.corim", kind="trust-anchor", seed=OTHER_SEED)
+    check(shown(token, "--key", other, expect=REJECTED)[1] == ["fails", "holds", "holds"], "with another key")
+    spliced = w.emulate("spliced", "--set", f"splice={OTHER_SEED}")
+    check(shown(spliced, "--key", key, expect=REJECTED)[1] == ["holds", "holds", "fails"], "a splice")
+    w.run("cca", "show", "-", stdin=token.read_bytes(), expect=0)
+    (w.folder / "bad").write_bytes(token.read_bytes()[:-1])
+    check("CCA-002" in w.run("cca", "show", w.folder / "bad", expect=MALFORMED).text, "no CCA-002")
+    w.run("cca", "show", token, "--key", token, expect=OUR_FAULT)
+
+
+@case("endorsements are submitted, listed, shown, ended and deleted by command, signed ones only", needs=["cca_verify"])
+def endorsement_commands(w):
+    c = w.another("cca")
+    signer = c.folder / "signer.pem"
+    w.run("emulate", "corim-signer", "--seed", SEED, "--out", signer, expect=0)
+    kinds = ("trust-anchor", "platform", "realm")
+    signed = {kind: w.folder / f"cca-{kind}.corim" for kind in kinds}
+    unsigned = {kind: c.emulate(f"{kind}.unsigned", "--form", "corim", kind=kind) for kind in kinds}
+    c.start("--corim-signer", signer, trust_emulator=False)
+    c.mint()
+
+    def run(*words, expect=0):
+        return w.run("endorsement", *words, *c.server_args(), expect=expect)
+
+    def listed():
+        return json.loads(run("list", "--json").stdout)
+
+    broken = c.folder / "broken"
+    broken.write_bytes(signed["platform"].read_bytes()[:-1] + bytes([signed["platform"].read_bytes()[-1] ^ 1]))
+    stranger = c.emulate("stranger", kind="platform", seed=OTHER_SEED)
+    for name, file in {"unsigned": unsigned["platform"], "another signer": stranger, "broken": broken}.items():
+        result = run("submit", file, expect=None)
+        check(result.returncode != 0 and CODE.search(result.text), f"{name}: {result.returncode} {result.text}")
+    check(listed() == [], "a CoRIM that was refused left something")
+
+    for file in signed.values():
+        run("submit", file)
+    ids = [one["id"] for one in listed()]
+    groups = [next((one for one in ids if one.startswith(f"cca/{kind}/")), None) for kind in kinds]
+    check(len(ids) == 3 and None not in groups, f"{ids}")
+    text = run("list").stdout.decode()
+    check(all(one in text for one in ids), text)
+    shown = json.loads(run("show", groups[1], "--json").stdout)
+    check(len(find(shown, "sw-components")) == 4, f"{shown}")
+    run("submit", signed["realm"])
+    check(len(listed()) == 3, "a document that is submitted again is there twice")
+
+    c.admin("POST", f"/kbs/v0/resource/{RESOURCE}", SECRET, headers={"Content-Type": "application/octet-stream"})
+    result = c.attest(tee="cca", expect=0)
+    check(result.stdout.rstrip(b"\n") == SECRET, f"got {len(result.stdout)} other bytes")
+    w.refused(c.attest("--set", f"component.2.measurement={OTHER_DIGEST}", tee="cca"), "CCA-105")
+    w.refused(c.attest("--set", f"rim={OTHER_DIGEST}", tee="cca"), "CCA-123")
+    w.refused(c.attest(tee="cca", seed=OTHER_SEED), "CCA-011")
+
+    run("expire", groups[2])
+    check([one["id"] for one in listed() if one["expired"]] == [groups[2]], f"{listed()}")
+    w.refused(c.attest(tee="cca"), "CCA-123")
+    run("submit", signed["realm"])
+    c.attest(tee="cca", expect=0)
+    run("delete", groups[0])
+    check(len(listed()) == 2, "still listed")
+    w.refused(c.attest(tee="cca"), "CCA-011")
+    check(run("show", groups[0], expect=None).returncode != 0, "what was deleted is shown")
+
+    check(c.stop(signal.SIGTERM) == 0, "it ended otherwise")
+    c.start("--danger-allow-unsigned-corim", trust_emulator=False)
+    for file in unsigned.values():
+        run("submit", file)
+    c.attest(tee="cca", expect=0)
+    check(run("submit", broken, expect=None).returncode != 0, "a broken signature was taken for none")
+    check(c.stop(signal.SIGTERM) == 0, "it ended otherwise")
+
+
+def challenge(w, nonce, *sets, seed=SEED):
+    """A session for the nonce with evidence for it: path of the session, evidence, answer."""
+    status, headers, answer = w.http("POST", f"/challenge-response/v1/newSession?nonce={b64url(nonce)}", b"")
+    check(status == 201 and headers["Content-Type"] == SESSION_TYPE, f"newSession: {status} {answer}")
+    session = json.loads(answer)
+    check(session["status"] == "waiting" and session["accept"] == [EVIDENCE_TYPE], f"{session}")
+    check(session["nonce"] == base64.urlsafe_b64encode(nonce).decode(), f"nonce {session['nonce']}")
+    path = "/challenge-response/v1/" + headers["Location"]
+    words = [word for one in sets for word in ("--set", one)]
+    evidence = w.emulate("for-nonce", "--report-data", nonce.hex(), *words, seed=seed).read_bytes()
+    status, headers, answer = w.http("POST", path, evidence, headers={"Content-Type": EVIDENCE_TYPE})
+    check(status == 200 and headers["Content-Type"] == SESSION_TYPE, f"session: {status} {answer}")
+    session = json.loads(answer)
+    check(session["status"] == "complete", f"{session}")
+    check(session["evidence"] == {"type": EVIDENCE_TYPE, "value": base64.b64encode(evidence).decode()}, "the evidence")
+    return path, evidence, claims_of(session["result"])
+
+
+@case("a server answers Veraison's interface: discovery, provisioning, challenge and response", needs=["endorsement_commands"])
+def veraison_front(w):
+    c = w.others["cca"]
+    c.start("--corim-signer", c.folder / "signer.pem", trust_emulator=False)
+    for value in json.loads(c.admin("GET", "/kbs/v0/reference-value")):
+        w.run("endorsement", "delete", value["id"], *c.server_args(), expect=0)
+
+    for what, endpoint in (("verification", "newChallengeResponseSession"), ("provisioning", "provisioningSubmit")):
+        status, headers, answer = c.http("GET", f"/.well-known/veraison/{what}")
+        check(status == 200 and headers["Content-Type"] == "application/vnd.veraison.discovery+json", f"{what}: {status}")
+        discovered = json.loads(answer)
+        check(discovered["service-state"] == "READY" and endpoint in discovered["api-endpoints"], f"{discovered}")
+    submit = discovered["api-endpoints"]["provisioningSubmit"]
+    check('application/rim+cose; profile="tag:arm.com,2025:cca_realm#1.0.0"' in discovered["media-types"], f"{discovered}")
+
+    def provision(file, form, part, token=c.token):
+        media_type = f'application/rim+{form}; profile="tag:arm.com,2025:cca_{part}#1.0.0"'
+        return c.http("POST", submit, file.read_bytes(), headers={"Content-Type": media_type}, token=token)
+
+    # Nobody has endorsed the platform yet.
+    _, _, ear = challenge(c, os.urandom(32))
+    check(list(ear["submods"]) == ["ARM_CCA"], f"{ear}")
+    check("no trust anchor for evidence" in find(ear, "ear.veraison.policy-claims")["problem"], f"{ear}")
+    corims = {kind: w.folder / f"cca-{kind}.corim" for kind in ("trust-anchor", "platform", "realm")}
+    for token in (None, c.mint("auditor")):
+        check(provision(corims["platform"], "cose", "platform", token)[0] in (401, 403), "provisioned without the role")
+    for kind, file in corims.items():
+        status, headers, answer = provision(file, "cose", "realm" if kind == "realm" else "platform")
+        check(headers["Content-Type"] == "application/vnd.veraison.provisioning-session+json", headers["Content-Type"])
+        check(status == 200 and json.loads(answer)["status"] == "success", f"{kind}: {status} {answer}")
+    failed = json.loads(provision(c.folder / "platform.unsigned", "cbor", "platform")[2])
+    check(failed["status"] == "failed" and CODE.search(failed["failure-reason"]), f"unsigned: {failed}")
+
+    nonce = os.urandom(48)
+    path, evidence, ear = challenge(c, nonce)
+    check(ear["eat_profile"] == "tag:github.com,2023:veraison/ear", f"{ear}")
+    check(ear["eat_nonce"] == base64.urlsafe_b64encode(nonce).decode(), f"{ear['eat_nonce']}")
+    result = {name: (part["ear.status"], part["ear.trustworthiness-vector"]) for name, part in ear["submods"].items()}
+    good = {"CCA_SSD_PLATFORM": ("affirming", PLATFORM_VECTOR), "CCA_REALM": ("affirming", REALM_VECTOR)}
+    check(result == good, f"{result}")
+    # One piece of evidence for a nonce.
+    status, _, answer = c.http("POST", path, evidence, headers={"Content-Type": EVIDENCE_TYPE})
+    check(400 <= status < 500 and problem(answer)["status"] == status, f"evidence once more: {status}")
+    check(c.http("GET", path)[0] == 200 and c.http("DELETE", path)[0] == 204 and c.http("GET", path)[0] == 404, "the session")
+    # The same evidence for another nonce is a replay.
+    _, headers, _ = c.http("POST", "/challenge-response/v1/newSession?nonceSize=32", b"")
+    status, _, answer = c.http("POST", "/challenge-response/v1/" + headers["Location"], evidence, headers={"Content-Type": EVIDENCE_TYPE})
+    replayed = claims_of(json.loads(answer)["result"])
+    check(list(replayed["submods"]) == ["ARM_CCA"] and "CCA-021" in json.dumps(replayed), f"{replayed}")
+    _, _, ear = challenge(c, os.urandom(64), f"component.2.measurement={OTHER_DIGEST}")
+    check(ear["submods"]["CCA_SSD_PLATFORM"]["ear.trustworthiness-vector"]["executables"] == 33, f"{ear}")
+    check(ear["submods"]["CCA_REALM"]["ear.status"] == "affirming", f"{ear}")
+    for query in ("?nonce=AAAA", "?nonce=%21", "?nonceSize=7", "?nonceSize=65", "?nonceSize=32&nonce=AAAAAAAAAAA"):
+        status, headers, answer = c.http("POST", "/challenge-response/v1/newSession" + query, b"")
+        check(status == 400 and headers["Content-Type"] == "application/problem+json", f"{query}: {status}")
+        problem(answer)
+
+
+@case("a server that has its CCA tokens verified by Veraison's interface releases and refuses by what it says", needs=["veraison_front"])
+def veraison_back(w):
+    front, c = w.others["cca"], w.another("cca-by-veraison")
+    config = c.folder / "config.toml"
+    config.write_text(f'[tee.cca]\nverifier = "veraison"\nveraison_url = "{front.url}"\n')
+    c.start("--config", config, trust_emulator=False)
+    c.mint()
+    c.admin("POST", f"/kbs/v0/resource/{RESOURCE}", SECRET, headers={"Content-Type": "application/octet-stream"})
+    result = c.attest(tee="cca", expect=0)
+    check(result.stdout.rstrip(b"\n") == SECRET, f"got {len(result.stdout)} other bytes")
+    w.refused(c.attest("--set", f"component.2.measurement={OTHER_DIGEST}", tee="cca"), "VER-103")
+    w.refused(c.attest("--set", f"rem0={OTHER_DIGEST}", tee="cca"), "VER-103")
+    w.refused(c.attest("--set", "lifecycle=0x5000", tee="cca"), "VER-101")
+    w.refused(c.attest("--set", f"splice={OTHER_SEED}", tee="cca"), "VER-010")
+    w.refused(c.attest(tee="cca", seed=OTHER_SEED), "VER-010")
+    # Without the service nobody is let in, and nobody's evidence is blamed.
+    check(front.stop(signal.SIGTERM) == 0, "it ended otherwise")
+    result = c.attest(tee="cca")
+    check(result.returncode == OUR_FAULT and SECRET not in result.stdout, f"exit code {result.returncode}\n{result.text}")
+    check(CODE.search(result.text) and "refused:" not in result.text, f"no code, or blame, in:\n{result.text}")
+    check(c.stop(signal.SIGTERM) == 0, "it ended otherwise")
+
+
+@case("demo for CCA releases once and refuses nine times, each for its reason")
+def demo_cca(w):
+    story = json.loads(w.run("demo", "--tee", "cca", "--json", expect=0, timeout=120).stdout)
+    check(story["released"]["secret"], "nothing was released")
+    found = [sorted({f["code"] for f in one["findings"] if f["outcome"] == "failed"}) for one in story["refused"]]
+    check(found == [
+        ["CCA-011"], ["CCA-102", "CCA-122"], ["CCA-103", "CCA-105"], ["CCA-103", "CCA-106"], ["CCA-123"],
+        ["CCA-123", "CCA-125"], ["CCA-123", "CCA-124"], ["CCA-020"], ["CCA-021"],
+    ], f"{found}")
+
+
+# 4. The rest of the house.
 
 
 @case("demo ends by itself, refuses two guests and leaves nothing running")
@@ -739,7 +1069,7 @@ def generated_documents(w):
 
 @case("no process is left")
 def nothing_left(w):
-    check(w.server is None, "the server still runs")
+    check(all(world.server is None for world in (w, *w.others.values())), "a server still runs")
     check(all(p.poll() is not None for p in w.started), "a command still runs")
 
 

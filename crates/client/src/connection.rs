@@ -13,7 +13,7 @@ use reqwest::Url;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use crate::error::{Attempt, ClientError, is_policy};
+use crate::error::{Attempt, ClientError, Told, is_policy};
 
 /// The longest body of an error that is read, in bytes.
 const MAX_PROBLEM: usize = 256 * 1024;
@@ -233,7 +233,7 @@ impl Connection {
         let problem = Box::new(problem(&body));
         match status.as_u16() {
             429 | 500.. => {
-                let outcome = format!("answered {}: {}", status.as_u16(), problem.detail);
+                let outcome = format!("answered {}: {}", status.as_u16(), Told(&problem));
                 Trouble::Passing { attempt: Attempt { what, outcome }, retry_after }
             }
             // Trustee answers 401 when the policy says no. A new attestation says the same.

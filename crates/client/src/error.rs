@@ -23,7 +23,7 @@ pub struct Attempt {
 pub enum ClientError {
     /// The server understood and refused: evidence not accepted, policy, request not acceptable.
     /// It is not asked again.
-    #[error("denied: {what} was answered {status}: {}", problem.detail)]
+    #[error("denied: {what} was answered {status}: {}", Told(problem))]
     Denied {
         /// What was asked.
         what: String,
@@ -33,7 +33,7 @@ pub enum ClientError {
         problem: Box<ErrorInformation>,
     },
     /// What was asked for does not exist.
-    #[error("not found: {what}: {}", problem.detail)]
+    #[error("not found: {what}: {}", Told(problem))]
     NotFound {
         /// What was asked.
         what: String,
@@ -41,7 +41,7 @@ pub enum ClientError {
         problem: Box<ErrorInformation>,
     },
     /// The server does not accept the token, not even a new one.
-    #[error("not authenticated: {what} was answered 401: {}", problem.detail)]
+    #[error("not authenticated: {what} was answered 401: {}", Told(problem))]
     Unauthenticated {
         /// What was asked.
         what: String,
@@ -82,6 +82,24 @@ pub enum ClientError {
     /// An argument cannot be sent.
     #[error("argument: {0}")]
     Argument(String),
+}
+
+/// The longest code that is shown: longer ones are none of a server like ours.
+const MAX_CODE: usize = 32;
+
+/// What the server says, after its code where it sent one.
+pub(crate) struct Told<'a>(pub(crate) &'a ErrorInformation);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |code: &&str| {
+            code.len() <= MAX_CODE && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        if let Some(code) = self.0.more.get("code").and_then(serde_json::Value::as_str).filter(plain) {
+            write!(f, "{code}: ")?;
+        }
+        f.write_str(&self.0.detail)
+    }
 }
 
 impl ClientError {
@@ -160,5 +178,28 @@ impl fmt::Display for Listed<'_> {
             write!(f, "{separator}attempt {number}: {}: {}", attempt.what, attempt.outcome)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_servers_code_stands_before_what_it_says_unless_it_is_none() {
+        for (code, shown) in [
+            (json!("RVP-012"), "denied: it was answered 422: RVP-012: why"),
+            (json!(12), "denied: it was answered 422: why"),
+            (json!("two\nlines"), "denied: it was answered 422: why"),
+            (json!("A".repeat(33)), "denied: it was answered 422: why"),
+            (json!(null), "denied: it was answered 422: why"),
+        ] {
+            let mut problem = ErrorInformation { detail: "why".into(), ..ErrorInformation::default() };
+            problem.more.insert("code".into(), code);
+            let error = ClientError::Denied { what: "it".into(), status: 422, problem: Box::new(problem) };
+            assert_eq!(error.to_string(), shown);
+        }
     }
 }

@@ -45,20 +45,21 @@ pub(crate) async fn get(client: &KbsClient, path: &ResourcePath, out: Output) ->
 
 /// A denial explains itself with the server's findings; everything else is an error of its own.
 pub(crate) fn refused(error: &ClientError, out: Output) -> anyhow::Result<Exit> {
-    let (findings, exit) = match error {
+    let (word, findings, exit) = match error {
         ClientError::Denied { problem, .. }
         | ClientError::NotFound { problem, .. }
         | ClientError::Unauthenticated { problem, .. } => {
-            (crate::commands::demo::problem_findings(&problem.more), Exit::Rejected)
+            ("refused", crate::commands::demo::problem_findings(&problem.more), Exit::Rejected)
         }
-        _ => (Vec::new(), Exit::Failure),
+        // Nothing was said of the evidence.
+        _ => ("failed", Vec::new(), Exit::Failure),
     };
     if out.json {
         out.value(&json!({
             "accepted": false, "code": error.code(), "detail": error.to_string(), "findings": findings,
         }))?;
     } else {
-        output::note(format!("refused: {error}"));
+        output::note(format!("{word}: {error}"));
         output::note(output::findings(&findings).trim_end());
     }
     Ok(exit)
