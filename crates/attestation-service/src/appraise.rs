@@ -40,7 +40,7 @@ const VALUE_EXPIRED: Check = Check {
     source: "RFC 9334, section 8.3",
 };
 
-/// An attester's appraisal. Made only from [`Authenticated`] claims.
+/// An attester's appraisal. Made only from [`Authenticated`](assay_types::Authenticated) claims.
 #[derive(Clone, Debug)]
 pub struct Appraisal {
     pub(crate) facts: Facts,
