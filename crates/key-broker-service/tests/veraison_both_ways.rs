@@ -37,6 +37,9 @@ fn guest(generation: Cca) -> CcaGuest<'static> {
     silicon().guest(generation).realm(|realm| realm.challenge[..48].copy_from_slice(&CHALLENGE))
 }
 
+/// A change to the evidence.
+type Edit = fn(CcaGuest<'static>) -> CcaGuest<'static>;
+
 /// A service with the endorsements of [`guest`], provisioned by Veraison's interface, and a client of it.
 async fn both() -> (World, VeraisonClient) {
     let world = World::with(settings()).await;
@@ -139,7 +142,7 @@ async fn good_evidence_of_every_generation_is_good_on_the_other_side() {
 #[tokio::test]
 async fn what_differs_from_the_endorsements_comes_out_in_the_vectors_with_a_reason() {
     let (_world, client) = both().await;
-    let cases: [(&str, fn(CcaGuest<'static>) -> CcaGuest<'static>, [TrustVector; 2], &str); 7] = [
+    let cases: [(&str, Edit, [TrustVector; 2], &str); 7] = [
         (
             "firmware",
             |g| g.platform(|p| p.components[2].measurement = vec![0x5a; 32]),
