@@ -140,6 +140,16 @@ async fn good_evidence_of_every_generation_is_good_on_the_other_side() {
 }
 
 #[tokio::test]
+async fn that_a_platform_is_emulated_is_known_on_the_other_side() {
+    let (_world, client) = both().await;
+    // The seed whose anchors the service trusts as an emulator's.
+    let emulated = CcaSilicon::new(Seed::DEVELOPMENT)
+        .guest(Cca::Mixed)
+        .realm(|realm| realm.challenge[..48].copy_from_slice(&CHALLENGE));
+    assert!(genuine(&client, emulated).await.facts().emulated);
+}
+
+#[tokio::test]
 async fn what_differs_from_the_endorsements_comes_out_in_the_vectors_with_a_reason() {
     let (_world, client) = both().await;
     let cases: [(&str, Edit, [TrustVector; 2], &str); 7] = [

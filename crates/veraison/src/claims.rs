@@ -130,7 +130,7 @@ pub fn authenticate(
         init_data: personalisation.map(|value| value.to_claim()),
         validity,
         collateral: Vec::new(),
-        emulated: false,
+        emulated: platform.says_emulated() || realm.says_emulated(),
         appraiser: Some(Arc::new(VeraisonAppraisal::new(*platform, *realm, ear.verifier))),
     })?;
     Ok(authenticated)

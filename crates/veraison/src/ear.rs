@@ -68,6 +68,12 @@ pub struct LayerResult {
 }
 
 impl LayerResult {
+    /// `ear.veraison.policy-claims.emulated`, an addition of Assay's own interface: the result rests on
+    /// an emulator's keys or on published ones.
+    pub fn says_emulated(&self) -> bool {
+        self.policy_claims.get("emulated").and_then(Value::as_bool).unwrap_or_default()
+    }
+
     /// `ear.veraison.policy-claims.problem`: why evidence was refused.
     pub fn problem(&self) -> Option<&str> {
         self.policy_claims.get("problem").and_then(Value::as_str)

@@ -89,7 +89,8 @@ pub(crate) struct Found {
     pub(crate) others: usize,
 }
 
-/// What was read out of an item. Kept by its digest: reading a key costs a good part of a verification.
+/// What was read out of an item. Stored ones are kept by their digest: reading a key costs a good part of
+/// a verification.
 pub(crate) enum Read {
     /// A stored trust anchor. Whoever brings it knows that it is in force.
     Stored(Box<TrustAnchor>),
@@ -188,14 +189,14 @@ fn read(item: &CollateralItem, cache: &ReadCache) -> Result<Option<Arc<Read>>, S
     if !matches!(item.kind, CollateralKind::TrustAnchors | CollateralKind::Unclassified) {
         return Ok(None);
     }
+    if item.kind == CollateralKind::Unclassified {
+        return file(&item.bytes).map(|read| Some(Arc::new(read)));
+    }
     let key: Option<[u8; 32]> = Digest::sha256(&item.bytes).as_bytes().try_into().ok();
     if let Some(read) = key.and_then(|key| cache.get(&key)) {
         return Ok(Some(read));
     }
-    let read = Arc::new(match item.kind {
-        CollateralKind::TrustAnchors => stored(&item.bytes)?,
-        _ => file(&item.bytes)?,
-    });
+    let read = Arc::new(stored(&item.bytes)?);
     if let Some(key) = key {
         cache.insert(key, Arc::clone(&read));
     }
