@@ -41,7 +41,7 @@ catalogue! {
         "register the platform's attestation key (CPAK): a CoRIM with its attest-key triple, from the platform's vendor",
         "RFC 9334, 7.4; draft-ydb-rats-cca-endorsements";
     PLATFORM_TEST_KEY = "CCA-012", "platform attestation key is not a published one",
-        "the private key is public: anyone can make this evidence. For tests there is a danger option",
+        "the private key is public: anyone can make this evidence. For tests there is --danger-allow-test-keys",
         "Trusted Firmware-A, sample platform token";
     PLATFORM_ALGORITHM = "CCA-013", "algorithm of the platform token fits the key",
         "register the key that this platform signs with", "RFC 9053, 2.1";
@@ -49,7 +49,7 @@ catalogue! {
         "register the key of this platform; if it is, the evidence was altered", "RFC 9052, 4.4";
     RAK = "CCA-015", "realm attestation key", OF_FIRMWARE, "draft-ffm-rats-cca-token-04, 4.8; RFC 9053, 7.1.1";
     REALM_TEST_KEY = "CCA-016", "realm attestation key is not a published one",
-        "the private key is public: anyone can make this realm token. For tests there is a danger option",
+        "the private key is public: anyone can make this realm token. For tests there is --danger-allow-test-keys",
         "Trusted Firmware-A, sample realm attestation key";
     REALM_ALGORITHM = "CCA-017", "algorithm of the realm token fits the key", OF_FIRMWARE, "RFC 9053, 2.1";
     REALM_SIGNATURE = "CCA-018", "signature of the realm token",
