@@ -3,9 +3,12 @@
 #![no_main]
 
 use assay_tee_cca::endorsement::{Endorsement, json_store, read_file};
+use assay_tee_cca::keys_in;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
+    // A bare key is taken here, too.
+    let _ = keys_in(bytes);
     // By its first byte, and as each of the JSON stores.
     let all = read_file(bytes).map(|file| file.endorsements);
     for read in [all, json_store::trust_anchors(bytes), json_store::reference_values(bytes)] {

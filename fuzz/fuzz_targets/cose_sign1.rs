@@ -22,4 +22,12 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(PublicKey::from_cose_key(&key.to_cose_key()), Ok(key));
     }
     let _ = (PublicKey::from_spki(data), PublicKey::from_certificate(data));
+    if let Ok(text) = std::str::from_utf8(data) {
+        let _ = PublicKey::from_pem(text);
+        if let Ok(jwk) = serde_json::from_str(text)
+            && let Ok(key) = PublicKey::from_jwk(&jwk)
+        {
+            assert_eq!(PublicKey::from_jwk(&key.to_jwk()), Ok(key));
+        }
+    }
 });

@@ -60,9 +60,7 @@ impl AttestationService {
         });
         Ok(genuine.collect())
     }
-}
 
-impl AttestationService {
     /// Verification by a Veraison service, which brings its own trust anchors and reference values.
     async fn by_veraison(
         &self,

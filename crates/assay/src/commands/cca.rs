@@ -2,7 +2,7 @@
 
 use assay_tee_cca::evidence::token_bytes;
 use assay_tee_cca::{keys_in, show};
-use assay_types::{Finding, RawEvidence, Tee, VerifyError};
+use assay_types::{Finding, RawEvidence, Tee};
 use serde_json::json;
 
 use crate::cli::CcaCommand;
@@ -19,9 +19,7 @@ pub(crate) fn run(command: &CcaCommand, out: Output) -> anyhow::Result<Exit> {
     }
     let token = match token_bytes(&RawEvidence::new(Tee::Cca, output::read(file)?)) {
         Ok(token) => token,
-        Err(VerifyError::Malformed(f) | VerifyError::Unsupported(f) | VerifyError::Rejected(f)) => {
-            return malformed(&f, out);
-        }
+        Err(error) => return malformed(error.findings(), out),
     };
     let shown = match show::show(&token, &keys) {
         Ok(shown) => shown,

@@ -6,7 +6,8 @@
 //! service, which demands one.
 
 use assay_attestation_service::{Issued, TokenSettings};
-use assay_types::{TrustClaim, TrustVector, UnixTime, VerifyError};
+use assay_tee_cca::{is_unknown_platform, rejected_vector};
+use assay_types::{TrustVector, UnixTime, VerifyError};
 use serde_json::{Map, Value, json};
 
 use super::{Scheme, nonce};
@@ -14,15 +15,6 @@ use crate::RequestError;
 
 /// The profile of Veraison's results.
 const PROFILE: &str = "tag:github.com,2023:veraison/ear";
-
-/// The check that fails when nobody has endorsed the attester's key.
-const NO_TRUST_ANCHOR: &str = "CCA-011";
-
-/// AR4SI: cryptographic validation failed.
-const NOT_VALID: i8 = 99;
-
-/// AR4SI, instance-identity: the instance is not recognised.
-const UNRECOGNISED: i8 = 97;
 
 /// What every result of one session has.
 pub(super) struct Frame<'a> {
@@ -60,18 +52,13 @@ pub(super) fn for_layers(frame: &Frame<'_>, issued: &Issued) -> Result<Value, Re
 
 /// The result for evidence that does not hold: contraindicated, with the failed checks in one line.
 pub(super) fn for_bad_evidence(frame: &Frame<'_>, error: &VerifyError) -> Value {
-    let failed: Vec<&str> = error.failures().map(|finding| finding.code.as_ref()).collect();
-    // Nothing else is wrong with it, as far as it could be looked at.
-    let unknown = !failed.is_empty() && failed.iter().all(|code| *code == NO_TRUST_ANCHOR);
-    let mut vector = TrustVector::default();
-    if unknown {
-        vector.set(TrustClaim::InstanceIdentity, UNRECOGNISED);
-    } else {
-        TrustClaim::ALL.into_iter().for_each(|claim| vector.set(claim, NOT_VALID));
-    }
     let problem = error.to_string().replace(['\r', '\n'], " ");
-    let problem = if unknown { format!("no trust anchor for evidence: {problem}") } else { problem };
-    let mut appraisal = appraisal(frame, &vector);
+    let problem = if is_unknown_platform(error.findings()) {
+        format!("no trust anchor for evidence: {problem}")
+    } else {
+        problem
+    };
+    let mut appraisal = appraisal(frame, &rejected_vector(error.findings()));
     appraisal.insert("ear.veraison.policy-claims".into(), json!({ "problem": problem }));
     let submods = Map::from_iter([(frame.scheme.name.to_owned(), Value::Object(appraisal))]);
     Value::Object(result(frame, frame.now.plus(frame.settings.lifetime), submods))

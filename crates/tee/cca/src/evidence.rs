@@ -241,9 +241,9 @@ impl CcaEvidence {
         let mut findings = Vec::new();
         let platform = claims(token.platform.payload(), &checks::PLATFORM_TYPES, "platform", &mut findings)
             .and_then(|map| PlatformClaims::read(&map, &mut findings));
-        let (payload, model) = match (&token.realm, &platform) {
-            (RealmToken::Signed(message), _) => (message.payload(), Model::Delegated),
-            (RealmToken::Unsigned(bytes), _) => (bytes.as_slice(), Model::Direct),
+        let (payload, model) = match &token.realm {
+            RealmToken::Signed(message) => (message.payload(), Model::Delegated),
+            RealmToken::Unsigned(bytes) => (bytes.as_slice(), Model::Direct),
         };
         let realm = claims(payload, &checks::REALM_TYPES, "realm", &mut findings)
             .and_then(|map| RealmClaims::read(&map, model, &mut findings));

@@ -36,7 +36,9 @@ pub use lifecycle::Lifecycle;
 pub use platform::{PlatformClaims, SoftwareComponent};
 pub use published_keys::EMULATED_CPAKS;
 pub use realm::{MecPolicy, RealmClaims};
-pub use rejected::{PLATFORM_SUBMODULE, REALM_SUBMODULE, rejected_layers, rejected_vector};
+pub use rejected::{
+    PLATFORM_SUBMODULE, REALM_SUBMODULE, is_unknown_platform, rejected_layers, rejected_vector,
+};
 pub use settings::CcaSettings;
 pub use trust_anchors::{AnchorsError, EmulatedAnchors, keys_in};
 pub use verify::CcaVerifier;

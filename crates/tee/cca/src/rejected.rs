@@ -9,13 +9,17 @@ pub const PLATFORM_SUBMODULE: &str = "CCA_SSD_PLATFORM";
 /// The name of the realm's submodule in Veraison's attestation results.
 pub const REALM_SUBMODULE: &str = "CCA_REALM";
 
-/// Where no trust anchor was found: instance-identity 97 (the instance is not recognised), nothing else
-/// is claimed. For every other reason: 99 (cryptographic validation failed) throughout. See AR4SI,
+/// Whether nobody endorsed the platform's key, and nothing else is wrong with the evidence as far as it
+/// could be looked at.
+pub fn is_unknown_platform(findings: &[Finding]) -> bool {
+    let mut failed = findings.iter().filter(|finding| finding.failed()).peekable();
+    failed.peek().is_some() && failed.all(|finding| finding.code == checks::TRUST_ANCHOR.code)
+}
+
+/// Of an unknown platform: instance-identity 97 (the instance is not recognised), nothing else is claimed. For every other reason: 99 (cryptographic validation failed) throughout. See AR4SI,
 /// section 2.3.
 pub fn rejected_vector(findings: &[Finding]) -> TrustVector {
-    let unknown = findings.iter().any(|f| f.failed() && f.code == checks::TRUST_ANCHOR.code);
-    let others = findings.iter().any(|f| f.failed() && f.code != checks::TRUST_ANCHOR.code);
-    if unknown && !others {
+    if is_unknown_platform(findings) {
         return TrustVector { instance_identity: 97, ..TrustVector::default() };
     }
     TrustVector {

@@ -6,7 +6,7 @@
 
 use assay_cbor::{Limits, Value as Cbor, diagnostic, pretty, read};
 use assay_cose::{Curve, LIMITS, PublicKey, Sign1};
-use assay_types::{Finding, Outcome, VerifyError};
+use assay_types::{Finding, Outcome};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Map, Value, json};
 
@@ -139,10 +139,7 @@ fn whole(bytes: &[u8], keys: &[PublicKey]) -> Result<Shown, Vec<Finding>> {
         (Ok(platform), Ok(realm), Some(content)) => Some(binding(&token, platform, realm, &content)),
         _ => None,
     };
-    let findings = match CcaEvidence::read(bytes) {
-        Err(VerifyError::Malformed(findings) | VerifyError::Unsupported(findings)) => findings,
-        _ => Vec::new(),
-    };
+    let findings = CcaEvidence::read(bytes).err().map_or_else(Vec::new, |error| error.findings().to_vec());
     Ok(Shown {
         wrapper: Some(token.wrapper.tag()),
         parts: vec![signed(Layer::Platform, &token.platform, platform_claims, keys), realm],

@@ -125,7 +125,8 @@ pub(crate) fn find(
         anchor.implementation_id == platform.implementation_id && anchor.instance_id == platform.instance_id
     };
     for item in &collateral.items {
-        let read = match read(item, cache) {
+        let digest = Digest::sha256(&item.bytes);
+        let read = match read(item, &digest, cache) {
             Ok(Some(read)) => read,
             Ok(None) => continue,
             Err(why) => {
@@ -152,7 +153,6 @@ pub(crate) fn find(
             Some(how) => found.by_hand.push(format!("{} ({how})", origin(&item.origin))),
             None => {}
         }
-        let digest = Digest::sha256(&item.bytes);
         found.candidates.extend(keys.into_iter().map(|key| {
             let used = used(platform, key, digest.clone(), item.origin.clone(), validity);
             Candidate { key: key.clone(), emulated: emulated.has(key), used }
@@ -185,14 +185,14 @@ fn origin(origin: &CollateralOrigin) -> String {
 }
 
 /// Reads an item: `None` for what is not for this verifier.
-fn read(item: &CollateralItem, cache: &ReadCache) -> Result<Option<Arc<Read>>, String> {
+fn read(item: &CollateralItem, digest: &Digest, cache: &ReadCache) -> Result<Option<Arc<Read>>, String> {
     if !matches!(item.kind, CollateralKind::TrustAnchors | CollateralKind::Unclassified) {
         return Ok(None);
     }
     if item.kind == CollateralKind::Unclassified {
         return file(&item.bytes).map(|read| Some(Arc::new(read)));
     }
-    let key: Option<[u8; 32]> = Digest::sha256(&item.bytes).as_bytes().try_into().ok();
+    let key: Option<[u8; 32]> = digest.as_bytes().try_into().ok();
     if let Some(read) = key.and_then(|key| cache.get(&key)) {
         return Ok(Some(read));
     }

@@ -34,6 +34,7 @@ pub use checks::APPRAISAL_CHECKS;
 use crate::endorsement::{Endorsement, PlatformReference, RealmReference, platform_group, realm_group};
 use crate::platform::PlatformClaims;
 use crate::realm::RealmClaims;
+use crate::rejected::{PLATFORM_SUBMODULE, REALM_SUBMODULE};
 use reasons::Reasons;
 use sets::{Named, Sets};
 
@@ -75,8 +76,8 @@ impl CcaAppraiser {
         };
         EndorsedAppraisal {
             layers: vec![
-                layer("platform", "CCA_SSD_PLATFORM", platform.vector),
-                layer("realm", "CCA_REALM", realm.vector),
+                layer("platform", PLATFORM_SUBMODULE, platform.vector),
+                layer("realm", REALM_SUBMODULE, realm.vector),
             ],
             findings: reasons.into_findings(),
             asked: [platforms.asked(platform.set), realms.asked(realm.set)].concat(),
