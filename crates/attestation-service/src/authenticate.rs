@@ -10,6 +10,9 @@ use assay_veraison::{VeraisonClient, VeraisonFailure};
 use crate::AttestationService;
 use crate::error::EvaluationError;
 
+/// How often a piece of collateral may name another that is wanted.
+const MAX_FURTHER_ROUNDS: usize = 3;
+
 /// The claims of one attester, with what the verdict needs to know about how they were proved.
 pub(crate) struct Genuine {
     pub(crate) authenticated: Authenticated,
@@ -44,6 +47,15 @@ impl AttestationService {
             .into_iter()
             .partition(|request| request.kind == CollateralKind::TrustAnchors);
         let mut collateral = self.collateral.fetch_all(&needed).await?;
+        let mut needed = needed;
+        for _ in 0..MAX_FURTHER_ROUNDS {
+            let further = parsed.further_collateral_needed(&collateral, now);
+            if further.is_empty() {
+                break;
+            }
+            collateral.items.extend(self.collateral.fetch_all(&further).await?.items);
+            needed.extend(further);
+        }
         let anchors = TrustAnchors::find(&endorsed, values, now);
         collateral.items.extend(anchors.items());
         let result = parsed.verify(binding, &collateral, self.clock.now());

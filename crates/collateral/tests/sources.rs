@@ -128,6 +128,7 @@ fn request() -> CollateralRequest {
         cache_key: "vcek/1a2b/bl=3".into(),
         offline_paths: vec!["vcek/1a2b/bl03_vcek.der".into(), "vcek/1a2b/vcek.der".into()],
         service_path: "/vcek/v1/Milan/1a2b?blSPL=03".into(),
+        chain_headers: Vec::new(),
         required: true,
         max_len: 4096,
     }
@@ -139,6 +140,7 @@ fn crl() -> CollateralRequest {
         description: "CRL of Milan".into(),
         cache_key: "crl/Milan".into(),
         service_path: "/vcek/v1/Milan/crl".into(),
+        chain_headers: Vec::new(),
         ..request()
     }
 }

@@ -27,6 +27,8 @@ pub enum CollateralKind {
     Certificates,
     /// A certificate revocation list, DER or PEM.
     Crl,
+    /// Signed JSON about TCB levels or enclave identities (Intel PCS), with its issuer chain.
+    TcbInformation,
     /// Endorsed attestation keys, from the reference values: the group of the request's cache key
     /// ([`ReferenceValueSnapshot::group`](crate::ReferenceValueSnapshot::group)). One item for each
     /// value, the value's JSON text.
@@ -50,10 +52,63 @@ pub struct CollateralRequest {
     pub offline_paths: Vec<String>,
     /// Path and query at the vendor's service, beginning with a slash.
     pub service_path: String,
+    /// Response headers that may hold the issuer chain (PEM, percent-encoded); the first that is
+    /// there counts. Where any is named, the answer is kept as [`ServedCollateral`].
+    #[serde(default)]
+    pub chain_headers: Vec<String>,
     /// Whether verification must fail without it.
     pub required: bool,
     /// The largest answer that can be right, in bytes.
     pub max_len: usize,
+}
+
+/// An answer of a vendor's service whose issuer chain came in a header: the two together, as one
+/// piece of collateral.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServedCollateral {
+    /// The issuer chain as PEM text; empty where the answer had none.
+    pub issuer_chain: String,
+    /// The body, byte for byte.
+    #[serde(with = "base64_text")]
+    pub body: Vec<u8>,
+}
+
+impl ServedCollateral {
+    /// The piece of collateral: JSON, the body in standard base64.
+    pub fn to_bytes(&self) -> Bytes {
+        // Two texts always make JSON.
+        serde_json::to_vec(self).unwrap_or_default().into()
+    }
+
+    /// Reads the piece of collateral; `None` when it is in any other form.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+}
+
+mod base64_text {
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&BASE64_STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
+        BASE64_STANDARD.decode(String::deserialize(d)?).map_err(D::Error::custom)
+    }
+}
+
+/// Looks at an answer of a vendor's service before it is kept: whether the vendor signed it, and
+/// for how long it is valid. A verifier looks again; this keeps what is not genuine, or older than
+/// what is at hand, from taking the place of good collateral.
+pub trait CollateralInspector: Send + Sync {
+    /// The validity of the answer to `request`.
+    ///
+    /// # Errors
+    /// Why the answer cannot be what was asked for, in words.
+    fn inspect(&self, request: &CollateralRequest, bytes: &[u8]) -> Result<Validity, String>;
 }
 
 /// Where a piece of collateral came from.
@@ -106,4 +161,18 @@ pub struct CollateralUse {
     pub origin: CollateralOrigin,
     /// When it is valid.
     pub validity: Validity,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_served_answer_keeps_its_body_to_the_byte() {
+        let served = ServedCollateral { issuer_chain: "-----BEGIN".into(), body: vec![0, 255, b'"'] };
+        assert_eq!(ServedCollateral::from_bytes(&served.to_bytes()), Some(served));
+        for other in [&b"{}"[..], b"", b"0\x80", br#"{"issuer_chain":"","body":"*"}"#] {
+            assert_eq!(ServedCollateral::from_bytes(other), None);
+        }
+    }
 }

@@ -83,6 +83,12 @@ pub trait ParsedEvidence: Send + Sync {
     /// The collateral that the evidence does not carry and the verifier does not hold.
     fn collateral_needed(&self, now: UnixTime) -> Vec<CollateralRequest>;
 
+    /// What is needed besides, now that these pieces are at hand: where one piece says which other
+    /// is wanted. Callers ask until nothing more is named.
+    fn further_collateral_needed(&self, _at_hand: &CollateralSet, _now: UnixTime) -> Vec<CollateralRequest> {
+        Vec::new()
+    }
+
     /// Checks origin, integrity, freshness and binding. It never judges whether a measurement is
     /// wanted. One set of claims for each attester in the evidence.
     ///

@@ -155,6 +155,11 @@ impl Checks {
         holds
     }
 
+    /// Adds what another record holds: outcomes that were found out earlier and kept.
+    pub fn add_all(&mut self, findings: &[Finding]) {
+        self.findings.extend_from_slice(findings);
+    }
+
     /// What was recorded so far, in order.
     pub fn findings(&self) -> &[Finding] {
         &self.findings

@@ -22,7 +22,8 @@ mod trust_vector;
 pub use anchors::{ANCHORS_FORMAT, AnchorsFile, NotAnchors};
 pub use binding::{Binding, ReportData, TooLong};
 pub use collateral::{
-    CollateralItem, CollateralKind, CollateralOrigin, CollateralRequest, CollateralSet, CollateralUse, Vendor,
+    CollateralInspector, CollateralItem, CollateralKind, CollateralOrigin, CollateralRequest, CollateralSet,
+    CollateralUse, ServedCollateral, Vendor,
 };
 pub use digest::{Digest, HashAlgorithm, NotADigest, UnknownHashAlgorithm};
 pub use endorsed::{EndorsedAppraisal, EndorsedAppraiser, LayerAppraisal, LayerFinding};

@@ -78,6 +78,7 @@ impl ParsedEvidence for LayeredEvidence {
             cache_key: ANCHORS.into(),
             offline_paths: Vec::new(),
             service_path: String::new(),
+            chain_headers: Vec::new(),
             required: true,
             max_len: 1024,
         }]

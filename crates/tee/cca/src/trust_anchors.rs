@@ -64,6 +64,7 @@ pub(crate) fn request(platform: &PlatformClaims) -> CollateralRequest {
         cache_key: group,
         offline_paths: Vec::new(),
         service_path: String::new(),
+        chain_headers: Vec::new(),
         required: false,
         max_len: MAX_VALUE_LEN,
     }

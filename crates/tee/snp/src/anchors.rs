@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use assay_x509::{Certificate, PublicKey};
 use base64::Engine as _;
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,7 +11,6 @@ use serde_json::Value;
 use crate::evidence::MAX_CERTIFICATE_LEN;
 use crate::product::{KeyKind, Product};
 use crate::roots::{self, Authority};
-use crate::x509::{Certificate, PublicKey};
 
 /// A root key that is trusted.
 #[derive(Clone, Debug)]

@@ -11,6 +11,7 @@ mod revocation;
 use std::sync::Arc;
 
 use assay_types::{Check, Checks, CollateralOrigin, CollateralUse, Validity};
+use assay_x509::{Certificate, PublicKey};
 use aws_lc_rs::signature::ParsedPublicKey;
 
 use crate::anchors::{Root, SnpAnchors};
@@ -21,7 +22,6 @@ use crate::presented::{Presented, PresentedCertificate, Role};
 use crate::product::{KeyKind, Product};
 use crate::roots::Authority;
 use crate::settings::CrlPolicy;
-use crate::x509::{Certificate, PublicKey};
 
 /// The outcome of a check that does not depend on the time.
 #[derive(Clone, Debug)]
@@ -219,7 +219,7 @@ impl Chain {
         };
         let p384 = match &certificate.key {
             PublicKey::P384(key) => Some(key.clone()),
-            PublicKey::Rsa4096(_) | PublicKey::Other(_) => None,
+            PublicKey::Rsa4096(_) | PublicKey::P256(_) | PublicKey::Other(_) => None,
         };
         self.key = Some(SigningKeyCertificate { kind, issuer_product, key: p384, extensions });
     }

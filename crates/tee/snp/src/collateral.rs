@@ -32,6 +32,7 @@ pub fn vcek_request(product: Product, hwid: &[u8], tcb: TcbVersion, required: bo
         service_path: format!(
             "/vcek/v1/{product}/{hwid}?{fmc_query}blSPL={bootloader:02}&teeSPL={tee:02}&snpSPL={snp:02}&ucodeSPL={microcode:02}"
         ),
+        chain_headers: Vec::new(),
         required,
         max_len: MAX_CERTIFICATE_LEN,
     }
@@ -49,6 +50,7 @@ pub fn crl_request(product: Product, kind: KeyKind, required: bool) -> Collatera
         cache_key: path.clone(),
         offline_paths: vec![path.clone()],
         service_path: format!("/{path}"),
+        chain_headers: Vec::new(),
         required,
         max_len: MAX_COLLATERAL_LEN,
     }

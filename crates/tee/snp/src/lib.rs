@@ -16,7 +16,6 @@ mod chain;
 pub mod checks;
 mod claims;
 pub mod collateral;
-mod crl;
 pub mod evidence;
 mod extensions;
 mod plain_json;
@@ -28,7 +27,6 @@ mod roots;
 mod settings;
 mod tcb;
 mod verify;
-mod x509;
 
 pub use anchors::{AnchorsError, SnpAnchors};
 pub use checks::CHECKS;

@@ -2,12 +2,11 @@
 //! collateral.
 
 use assay_types::{CollateralKind, CollateralOrigin, CollateralSet};
+use assay_x509::{Certificate, Crl, Der, NotDer, split_pem};
 use aws_lc_rs::digest::{Context, SHA256};
 
-use crate::crl::Crl;
 use crate::evidence::{CertEntry, CertType, MAX_CERTIFICATE_LEN, SnpEvidence};
 use crate::product::{KeyKind, Product};
-use crate::x509::{Certificate, Der, NotDer, split_pem};
 
 /// The largest piece of collateral that is looked at, in bytes.
 pub(crate) const MAX_COLLATERAL_LEN: usize = 1 << 20;
@@ -180,7 +179,7 @@ impl Presented {
                     // A file given by hand may be either; the first error is the one that is told.
                     _ => self.certificate(&der, label, origin).or_else(|e| {
                         self.crl(&der, origin)
-                            .map_err(|_| NotDer(format!("neither a certificate ({e}) nor a CRL")))
+                            .map_err(|_| NotDer::new(format!("neither a certificate ({e}) nor a CRL")))
                     }),
                 },
             };
@@ -201,15 +200,15 @@ impl Presented {
         origin: &CollateralOrigin,
     ) -> Result<(), NotDer> {
         let certificate =
-            Certificate::from_der(der).map_err(|e| NotDer(format!("not a certificate: {e}")))?;
+            Certificate::from_der(der).map_err(|e| NotDer::new(format!("not a certificate: {e}")))?;
         let by_name = certificate.subject.common_name().and_then(Role::of_name);
         let by_label = label.and_then(Role::of_label);
         let role = match (by_name, by_label) {
             (Some(name), Some(label)) if name != label => {
-                return Err(NotDer(format!("holds the certificate of {}", certificate.subject)));
+                return Err(NotDer::new(format!("holds the certificate of {}", certificate.subject)));
             }
             (None, Some(Role::Root | Role::Authority)) => {
-                return Err(NotDer(format!("{} is no authority of a known line", certificate.subject)));
+                return Err(NotDer::new(format!("{} is no authority of a known line", certificate.subject)));
             }
             (Some(role), _) | (None, Some(role)) => role,
             (None, None) => return Ok(()),
@@ -219,7 +218,7 @@ impl Presented {
     }
 
     fn crl(&mut self, der: &[u8], origin: &CollateralOrigin) -> Result<(), NotDer> {
-        let crl = Crl::from_der(der).map_err(|e| NotDer(format!("not a CRL: {e}")))?;
+        let crl = Crl::from_der(der).map_err(|e| NotDer::new(format!("not a CRL: {e}")))?;
         self.crls.push((crl, origin.clone()));
         Ok(())
     }

@@ -19,9 +19,10 @@ mod turin;
 use std::sync::Arc;
 
 use assay_types::{Digest, HashAlgorithm, UnixTime, Validity};
+use assay_x509::{Name, PublicKey, minimal};
+use der::asn1::ObjectIdentifier;
 
 use crate::product::{KeyKind, Product};
-use crate::x509::{Name, PublicKey, minimal};
 
 /// What an authority's certificate says.
 struct Facts {
@@ -33,6 +34,19 @@ struct Facts {
     fingerprint: &'static str,
     /// 512 bytes, lower case hex. The public exponent is 65537.
     modulus: &'static str,
+}
+
+/// The name AMD gives its authorities, with this common name (57230, section 3).
+pub(crate) fn amd_name(common_name: &str) -> Name {
+    const ATTRIBUTES: [(ObjectIdentifier, &str); 5] = [
+        (ObjectIdentifier::new_unwrap("2.5.4.11"), "Engineering"),
+        (ObjectIdentifier::new_unwrap("2.5.4.6"), "US"),
+        (ObjectIdentifier::new_unwrap("2.5.4.7"), "Santa Clara"),
+        (ObjectIdentifier::new_unwrap("2.5.4.8"), "CA"),
+        (ObjectIdentifier::new_unwrap("2.5.4.10"), "Advanced Micro Devices"),
+    ];
+    let common = (ObjectIdentifier::new_unwrap("2.5.4.3"), common_name);
+    Name::new(ATTRIBUTES.into_iter().chain([common]))
 }
 
 /// An authority whose key is known: a root, or an ASK or ASVK.
@@ -74,7 +88,7 @@ impl Facts {
         key.bytes()?;
         let fingerprint = Digest::new(HashAlgorithm::Sha256, hex::decode(self.fingerprint).ok()?).ok()?;
         Some(Arc::new(Authority {
-            name: Name::amd(self.common_name),
+            name: amd_name(self.common_name),
             key,
             serial: minimal(&self.serial.to_be_bytes()),
             validity: Validity { not_before: UnixTime(self.not_before), not_after: UnixTime(self.not_after) },
@@ -112,7 +126,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::x509::{Certificate, Der, split_pem};
+    use assay_x509::{Certificate, Der, split_pem};
 
     #[test]
     fn every_line_has_its_root_and_both_authorities() {

@@ -1,13 +1,13 @@
 //! The links of a chain: signatures, names, constraints, algorithms.
 
 use assay_types::Check;
+use assay_x509::{Certificate, PublicKey, SignatureAlgorithm};
 
 use super::{Chain, Issuer};
 use crate::checks;
 use crate::presented::PresentedCertificate;
 use crate::product::{KeyKind, Product};
 use crate::roots::Authority;
-use crate::x509::{Certificate, PublicKey};
 
 impl Chain {
     pub(super) fn signature(
@@ -20,7 +20,9 @@ impl Chain {
         let Some(key) = key else {
             return self.not_checked(check, "there is no key to check it with");
         };
-        if !certificate.signed.is_pss_sha384 || !matches!(key, PublicKey::Rsa4096(_)) {
+        if certificate.signed.algorithm() != SignatureAlgorithm::PssSha384
+            || !matches!(key, PublicKey::Rsa4096(_))
+        {
             return self.not_checked(check, "not a signature of RSA-4096 with RSASSA-PSS and SHA-384");
         }
         if certificate.signed.is_signed_by(key) {
@@ -101,7 +103,7 @@ impl Chain {
     pub(super) fn algorithms(&mut self, kind: KeyKind, key: &PresentedCertificate, issuer: &Issuer<'_>) {
         let mut problems = Vec::new();
         let mut look = |what: &str, certificate: &Certificate, right_key: bool, wanted: &str| {
-            if !certificate.signed.is_pss_sha384 {
+            if certificate.signed.algorithm() != SignatureAlgorithm::PssSha384 {
                 problems.push(format!("the {what} is not signed with RSASSA-PSS, SHA-384 and a salt of 48"));
             }
             if !right_key {

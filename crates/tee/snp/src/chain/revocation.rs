@@ -1,10 +1,10 @@
 //! Revocation lists of a chain.
 
 use assay_types::CollateralOrigin;
+use assay_x509::Crl;
 
 use super::{Chain, Issuer};
 use crate::checks;
-use crate::crl::Crl;
 use crate::presented::{Presented, PresentedCertificate};
 use crate::roots::Authority;
 use crate::settings::CrlPolicy;

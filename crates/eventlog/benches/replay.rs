@@ -1,0 +1,3 @@
+//! Parsing and replaying a large event log.
+
+fn main() {}

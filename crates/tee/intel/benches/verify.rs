@@ -1,0 +1,3 @@
+//! What a verification costs, beside the bare signature operations that it cannot avoid.
+
+fn main() {}

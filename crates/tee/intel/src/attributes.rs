@@ -1,0 +1,1 @@
+//! Attribute words as named flags.

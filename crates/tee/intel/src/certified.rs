@@ -1,0 +1,1 @@
+//! What a PCK certificate chain and its collateral prove, whatever the quote says.

@@ -1,0 +1,1 @@
+//! The claims handed to policies.

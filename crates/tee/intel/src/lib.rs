@@ -1,0 +1,23 @@
+//! Intel TDX and SGX evidence: quotes, collateral, TCB evaluation, claims.
+//!
+//! ```text
+//! bytes ──quote──▶ Quote ──verify(collateral, anchors, now, binding)──▶ Authenticated
+//! ```
+//! The verifiers do no I/O: they name the collateral they lack, and the caller brings it. Every check
+//! has a code ([`checks`]).
+
+mod anchors;
+mod attributes;
+mod certified;
+pub mod checks;
+mod claims;
+pub mod collateral;
+mod evidence;
+mod pck;
+pub mod quote;
+mod roots;
+mod settings;
+pub mod tcb;
+mod verify;
+
+pub use checks::{SGX_CHECKS, TDX_CHECKS};

@@ -1,0 +1,1 @@
+//! The SGX extension of PCK certificates.

@@ -1,0 +1,1 @@
+//! What is bundled of Intel's root, and why in this form.

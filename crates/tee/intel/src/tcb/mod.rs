@@ -1,0 +1,1 @@
+//! TCB evaluation: which level a platform reaches, and what that means.
