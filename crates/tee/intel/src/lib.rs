@@ -7,7 +7,7 @@
 //! has a code ([`checks`]).
 
 mod anchors;
-mod attributes;
+pub mod attributes;
 mod certified;
 pub mod checks;
 mod claims;
@@ -21,3 +21,5 @@ pub mod tcb;
 mod verify;
 
 pub use checks::{SGX_CHECKS, TDX_CHECKS};
+pub use claims::quote_claims;
+pub use evidence::{EvidenceError, IntelEvidence, MAX_EVENT_LOG_LEN};

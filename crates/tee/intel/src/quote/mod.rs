@@ -74,6 +74,12 @@ impl Body {
         }
     }
 
+    /// The length in bytes, as version 5 writes it.
+    #[expect(clippy::len_without_is_empty, reason = "none is empty")]
+    pub fn len(&self) -> u32 {
+        Body::len_of_type(self.type_number()).and_then(|len| u32::try_from(len).ok()).unwrap_or(u32::MAX)
+    }
+
     /// The bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
@@ -162,14 +168,12 @@ impl Quote {
 
     /// What the attestation key signs in a quote of this header and body.
     pub fn bytes_to_sign(header: &Header, body: &Body) -> Vec<u8> {
-        let content = body.to_bytes();
         let mut bytes = header.to_bytes();
         if header.version == 5 {
-            let len = u32::try_from(content.len()).unwrap_or(u32::MAX);
             bytes.extend_from_slice(&body.type_number().to_le_bytes());
-            bytes.extend_from_slice(&len.to_le_bytes());
+            bytes.extend_from_slice(&body.len().to_le_bytes());
         }
-        bytes.extend_from_slice(&content);
+        bytes.append(&mut body.to_bytes());
         bytes
     }
 
