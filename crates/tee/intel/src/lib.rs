@@ -8,11 +8,12 @@
 
 mod anchors;
 pub mod attributes;
-mod certified;
+pub mod certified;
 pub mod checks;
 mod claims;
 pub mod collateral;
 mod evidence;
+mod family;
 mod pck;
 pub mod quote;
 mod roots;
@@ -20,6 +21,9 @@ mod settings;
 pub mod tcb;
 mod verify;
 
+pub use anchors::{AnchorsError, IntelAnchors};
 pub use checks::{SGX_CHECKS, TDX_CHECKS};
 pub use claims::quote_claims;
 pub use evidence::{EvidenceError, IntelEvidence, MAX_EVENT_LOG_LEN};
+pub use family::Family;
+pub use pck::{BadExtensions, Configuration, PckExtensions, SgxType};
