@@ -5,17 +5,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use assay_types::{Clock, Vendor};
+use assay_types::{Clock, CollateralInspector, Vendor};
 
 use crate::cache::CollateralCache;
 use crate::chain::{Inner, Times};
 use crate::error::ConfigurationError;
 use crate::flight::Flights;
 use crate::folder;
-use crate::http::{HttpSettings, VendorService};
+use crate::http::VendorService;
+use crate::http_settings::{HttpSettings, Route};
+use crate::inspectors::Inspectors;
+use crate::refresh::{RefreshSettings, Retries};
 use crate::refusals::Refusals;
 use crate::service::CollateralService;
 use crate::suspects::Suspects;
+use crate::uses::Uses;
 
 /// The most fetches under way at the same time.
 const MAX_FETCHES: usize = 1024;
@@ -28,6 +32,9 @@ pub struct CollateralServiceBuilder {
     pub(crate) folder: Option<PathBuf>,
     pub(crate) cache: Option<Arc<dyn CollateralCache>>,
     pub(crate) services: BTreeMap<Vendor, (String, HttpSettings)>,
+    pub(crate) routes: BTreeMap<Vendor, Vec<Route>>,
+    pub(crate) inspectors: BTreeMap<Vendor, Arc<dyn CollateralInspector>>,
+    pub(crate) refresh: RefreshSettings,
     pub(crate) times: Times,
 }
 
@@ -56,6 +63,30 @@ impl CollateralServiceBuilder {
         settings: HttpSettings,
     ) -> Self {
         self.services.insert(vendor, (base_url.into(), settings));
+        self
+    }
+
+    /// Sends some paths of the vendor's service elsewhere. It counts only with a
+    /// [`vendor_service`](Self::vendor_service).
+    #[must_use]
+    pub fn vendor_route(mut self, vendor: Vendor, route: Route) -> Self {
+        self.routes.entry(vendor).or_default().push(route);
+        self
+    }
+
+    /// Has the vendor's answers inspected before they are used or kept. What is known to be valid is then
+    /// served from the cache without asking the vendor, and what has expired is not.
+    #[must_use]
+    pub fn inspector(mut self, vendor: Vendor, inspector: Arc<dyn CollateralInspector>) -> Self {
+        self.inspectors.insert(vendor, inspector);
+        self
+    }
+
+    /// When cached collateral is fetched anew in the background (see
+    /// [`CollateralService::spawn_refresher`]).
+    #[must_use]
+    pub fn refresh(mut self, settings: RefreshSettings) -> Self {
+        self.refresh = settings;
         self
     }
 
@@ -99,7 +130,8 @@ impl CollateralServiceBuilder {
             .services
             .into_iter()
             .map(|(vendor, (url, settings))| {
-                Ok((vendor, VendorService::new(&url, &settings, Arc::clone(&self.clock))?))
+                let routes = self.routes.get(&vendor).map_or(&[][..], Vec::as_slice);
+                Ok((vendor, VendorService::new(&url, &settings, routes, &self.clock)?))
             })
             .collect::<Result<_, ConfigurationError>>()?;
         Ok(CollateralService {
@@ -108,9 +140,14 @@ impl CollateralServiceBuilder {
                 folder,
                 cache: self.cache,
                 services,
-                flights: Flights::new(MAX_FETCHES),
+                inspectors: Inspectors::new(self.inspectors),
+                searches: Flights::new(MAX_FETCHES),
+                fetches: Flights::new(MAX_FETCHES),
                 refusals: Refusals::default(),
                 suspects: Suspects::default(),
+                uses: Uses::default(),
+                retries: Retries::default(),
+                refresh: self.refresh,
                 times: self.times,
             }),
         })

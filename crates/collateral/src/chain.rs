@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use assay_types::{Clock, CollateralKind, CollateralOrigin, CollateralRequest, Vendor};
+use assay_types::{Clock, CollateralKind, CollateralOrigin, CollateralRequest, UnixTime, Validity, Vendor};
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
@@ -13,9 +13,14 @@ use crate::cache::{Cached, CollateralCache};
 use crate::error::{Attempt, AttemptOutcome, CollateralError, Source};
 use crate::flight::Flights;
 use crate::folder;
+use crate::fresh::FreshAnswer;
 use crate::http::VendorService;
+use crate::inspectors::Inspectors;
+use crate::issuer_chain::largest_piece;
+use crate::refresh::{RefreshSettings, Retries};
 use crate::refusals::Refusals;
 use crate::suspects::Suspects;
+use crate::uses::Uses;
 
 /// The sources and what is known of them.
 pub(crate) struct Inner {
@@ -23,9 +28,17 @@ pub(crate) struct Inner {
     pub(crate) folder: Option<Arc<PathBuf>>,
     pub(crate) cache: Option<Arc<dyn CollateralCache>>,
     pub(crate) services: BTreeMap<Vendor, VendorService>,
-    pub(crate) flights: Flights<(Vendor, String), Answer>,
+    pub(crate) inspectors: Inspectors,
+    /// Searches through the sources.
+    pub(crate) searches: Flights<Key, Answer>,
+    /// Fetches from vendors' services, which searches and refreshes share. They are flights of their own,
+    /// so that a search that finds a good copy does not wait for a refresh under way.
+    pub(crate) fetches: Flights<Key, FreshAnswer>,
     pub(crate) refusals: Refusals,
     pub(crate) suspects: Suspects,
+    pub(crate) uses: Uses,
+    pub(crate) retries: Retries,
+    pub(crate) refresh: RefreshSettings,
     pub(crate) times: Times,
 }
 
@@ -37,12 +50,17 @@ pub(crate) struct Times {
     pub(crate) discard_hold: Duration,
 }
 
+/// The name of what is asked for, in every memory.
+pub(crate) type Key = (Vendor, String);
+
 /// The bytes and where they came from.
 pub(crate) type Answer = Result<(Bytes, CollateralOrigin), CollateralError>;
+
 /// What the cache has.
 enum InCache {
     Good(Bytes),
-    /// An old revocation list or a suspect: to be fetched anew, if that is possible.
+    /// An old revocation list or a suspect, of a vendor whose collateral is not inspected: to be fetched
+    /// anew, if that is possible.
     Old(Bytes),
     Nothing,
 }
@@ -57,35 +75,35 @@ impl Attempts<'_> {
 }
 
 impl Inner {
-    /// Tries one source after the other.
-    pub(crate) async fn look(&self, request: &CollateralRequest) -> Answer {
+    /// Tries one source after the other. Something that has expired is used only from the folder, and
+    /// only when no other source has anything.
+    pub(crate) async fn look(self: &Arc<Self>, request: &CollateralRequest) -> Answer {
         let end = Instant::now() + self.times.deadline;
         let mut attempts = Attempts(request, Vec::new());
-        match self.in_folder(request, end).await {
-            Ok(found) => return Ok(found),
+        let mut spare = None;
+        match self.in_folder(request, end).await.and_then(|found| self.judge_folder(request, found)) {
+            Ok((found, None)) => return Ok(found),
+            Ok((found, Some(since))) => {
+                attempts.add(Source::Folder, AttemptOutcome::Expired { since });
+                spare = Some(found);
+            }
             Err(outcome) => attempts.add(Source::Folder, outcome),
         }
-        let old = match self.in_cache(request, end).await {
+        match self.in_cache(request, end).await {
             Ok(InCache::Good(bytes)) => return Ok((bytes, CollateralOrigin::Cache)),
-            Ok(InCache::Old(bytes)) => Some(bytes),
-            Ok(InCache::Nothing) => {
-                attempts.add(Source::Cache, AttemptOutcome::Absent);
-                None
-            }
-            Err(outcome) => {
-                attempts.add(Source::Cache, outcome);
-                None
-            }
-        };
+            Ok(InCache::Old(bytes)) => spare = Some((bytes, CollateralOrigin::Cache)),
+            Ok(InCache::Nothing) => attempts.add(Source::Cache, AttemptOutcome::Absent),
+            Err(outcome) => attempts.add(Source::Cache, outcome),
+        }
         match self.at_service(request, end).await {
-            Ok(found) => return Ok(found),
+            Ok(fresh) => return Ok((fresh.bytes, CollateralOrigin::Service(fresh.url))),
             Err((url, outcome)) => attempts.add(Source::Service(request.vendor, url), outcome),
         }
         let error = CollateralError::of(attempts.1);
-        match old {
-            Some(bytes) => {
-                tracing::warn!("the answer in the cache serves on: {error}");
-                Ok((bytes, CollateralOrigin::Cache))
+        match spare {
+            Some(found) => {
+                tracing::warn!("what is at hand serves on: {error}");
+                Ok(found)
             }
             None => Err(error),
         }
@@ -102,6 +120,17 @@ impl Inner {
         }
     }
 
+    /// What was found in the folder, and since when it has been expired.
+    fn judge_folder(
+        &self,
+        request: &CollateralRequest,
+        found: (Bytes, CollateralOrigin),
+    ) -> Result<((Bytes, CollateralOrigin), Option<UnixTime>), AttemptOutcome> {
+        let validity = self.inspect(request, &found.0)?;
+        let end = validity.map(|validity| validity.not_after);
+        Ok((found, end.filter(|end| *end < self.clock.now())))
+    }
+
     async fn in_cache(&self, request: &CollateralRequest, end: Instant) -> Result<InCache, AttemptOutcome> {
         let cache = self.cache.as_ref().ok_or(AttemptOutcome::NotConfigured)?;
         let cached = match timeout_at(end, cache.get(request.vendor, &request.cache_key)).await {
@@ -110,56 +139,64 @@ impl Inner {
             Ok(Err(cause)) => return Err(AttemptOutcome::Unreadable { cause }),
             Err(_) => return Err(AttemptOutcome::TimedOut),
         };
-        if let Err(outcome) = plausible(&cached.bytes, request.max_len) {
-            self.remove(cache.as_ref(), request, end).await;
-            return Err(outcome);
+        let judged = plausible(&cached.bytes, largest_piece(request));
+        let validity = match judged.and_then(|()| self.validity_of(request, &cached)) {
+            Ok(validity) => validity,
+            Err(outcome) => {
+                self.remove(cache.as_ref(), request, end).await;
+                return Err(outcome);
+            }
+        };
+        let now = self.clock.now();
+        self.uses.add(&key(request), now);
+        if let Some(validity) = validity {
+            if validity.not_after < now {
+                return Err(AttemptOutcome::Expired { since: validity.not_after });
+            }
+            if cached.validity.is_none() || cached.request.is_none() {
+                let asked = Some(Arc::new(request.clone()));
+                let complete = Cached { validity: Some(validity), request: asked, ..cached.clone() };
+                self.keep(&key(request), complete, end).await;
+            }
+            return Ok(InCache::Good(cached.bytes));
         }
         let old = request.kind == CollateralKind::Crl && !self.is_younger(&cached, self.times.crl_refresh);
         let suspect = self.suspects.contains(&key(request));
         Ok(if old || suspect { InCache::Old(cached.bytes) } else { InCache::Good(cached.bytes) })
     }
 
-    async fn at_service(
+    /// The validity noted with the entry; of entries that were made without an inspector, what it says now.
+    fn validity_of(
         &self,
         request: &CollateralRequest,
-        end: Instant,
-    ) -> Result<(Bytes, CollateralOrigin), (Option<String>, AttemptOutcome)> {
-        let service = self.services.get(&request.vendor).ok_or((None, AttemptOutcome::NotConfigured))?;
-        let url = service.url(request).map_err(|outcome| (None, outcome))?;
-        let address = url.to_string();
-        let key = key(request);
-        if let Some((status, wait)) = self.refusals.find(&key, self.clock.now()) {
-            return Err((Some(address), AttemptOutcome::RefusedLately { status, wait }));
-        }
-        match service.get(url, request.max_len, end).await {
-            Ok(bytes) => {
-                self.keep(request, bytes.clone(), end).await;
-                Ok((bytes, CollateralOrigin::Service(address)))
-            }
-            Err(outcome) => {
-                if let AttemptOutcome::Refused { status } = outcome {
-                    let now = self.clock.now();
-                    let until = now.plus(seconds(self.times.refusal_memory));
-                    self.refusals.note(key, status, now, until);
-                }
-                Err((Some(address), outcome))
-            }
+        cached: &Cached,
+    ) -> Result<Option<Validity>, AttemptOutcome> {
+        match cached.validity {
+            Some(validity) => Ok(Some(validity)),
+            None => self.inspect(request, &cached.bytes),
         }
     }
 
-    /// Puts an answer into the cache. That it cannot be kept is no reason not to use it.
-    async fn keep(&self, request: &CollateralRequest, bytes: Bytes, end: Instant) {
+    pub(crate) fn inspect(
+        &self,
+        request: &CollateralRequest,
+        bytes: &[u8],
+    ) -> Result<Option<Validity>, AttemptOutcome> {
+        self.inspectors.inspect(request, bytes).map_err(|cause| AttemptOutcome::NotGenuine { cause })
+    }
+
+    /// Puts an entry into the cache. That it cannot be kept is no reason not to use it.
+    pub(crate) async fn keep(&self, key: &Key, cached: Cached, end: Instant) {
         let Some(cache) = &self.cache else { return };
-        let cached = Cached { bytes, fetched: self.clock.now() };
-        let error = match timeout_at(end, cache.put(request.vendor, &request.cache_key, cached)).await {
-            Ok(Ok(())) => return self.suspects.clear(&key(request)),
+        let error = match timeout_at(end, cache.put(key.0, &key.1, cached)).await {
+            Ok(Ok(())) => return self.suspects.clear(key),
             Ok(Err(error)) => error,
             Err(_) => "no answer in time".to_owned(),
         };
-        tracing::warn!(key = request.cache_key, "the cache does not keep collateral: {error}");
+        tracing::warn!(key = key.1, "the cache does not keep collateral: {error}");
     }
 
-    /// Removes what cannot be collateral at all.
+    /// Removes what is not, or cannot be, the collateral asked for.
     async fn remove(&self, cache: &dyn CollateralCache, request: &CollateralRequest, end: Instant) {
         let removal = cache.remove(request.vendor, &request.cache_key);
         if let Ok(Err(error)) = timeout_at(end, removal).await {
@@ -169,19 +206,22 @@ impl Inner {
 
     /// Whether the answer's age is known and below `age`. One from the future has no known age.
     pub(crate) fn is_younger(&self, cached: &Cached, age: Duration) -> bool {
-        let elapsed = self.clock.now().0.saturating_sub(cached.fetched.0);
-        (0..seconds(age)).contains(&elapsed)
+        is_younger(cached.fetched, age, self.clock.now())
     }
 }
 
 type Looked = Result<(Bytes, CollateralOrigin), AttemptOutcome>;
 
-/// The name of what is asked for, in every memory.
-pub(crate) fn key(request: &CollateralRequest) -> (Vendor, String) {
+pub(crate) fn key(request: &CollateralRequest) -> Key {
     (request.vendor, request.cache_key.clone())
 }
 
-fn seconds(duration: Duration) -> i64 {
+/// Whether what was fetched then is younger than `age` now. What was fetched in the future is not.
+pub(crate) fn is_younger(fetched: UnixTime, age: Duration, now: UnixTime) -> bool {
+    (0..seconds(age)).contains(&now.0.saturating_sub(fetched.0))
+}
+
+pub(crate) fn seconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 

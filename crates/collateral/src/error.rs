@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use assay_types::{Coded, Fault, Vendor};
+use assay_types::{Coded, Fault, UnixTime, Validity, Vendor};
 
 /// A place where collateral is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +124,41 @@ pub enum AttemptOutcome {
         /// Why.
         cause: String,
     },
+    /// The issuer chain in a header of the answer cannot be read.
+    #[error("the issuer chain in its header {header} cannot be read: {why}")]
+    BadIssuerChain {
+        /// The header.
+        header: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// What it holds is not what was asked for, or not the vendor's: the inspector refused it, and it
+    /// is not used.
+    #[error("not genuine: {cause}")]
+    NotGenuine {
+        /// What the inspector said.
+        cause: String,
+    },
+    /// What it holds was valid once.
+    #[error("its copy expired at {since}")]
+    Expired {
+        /// The last moment at which it was valid.
+        since: UnixTime,
+    },
+    /// It answered with something that has expired already. It should have something newer soon.
+    #[error("its answer had expired already, at {since}")]
+    Stale {
+        /// The last moment at which it was valid.
+        since: UnixTime,
+    },
+    /// It answered with something older than the valid copy in the cache, which stays.
+    #[error("its answer is older (valid {found}) than the copy in the cache (valid {cached})")]
+    Older {
+        /// When the answer is valid.
+        found: Validity,
+        /// When the copy in the cache is valid.
+        cached: Validity,
+    },
     /// The request names something that is never looked up, such as a path with `..`.
     #[error("refused to look: {why}")]
     NotLookedUp {
@@ -143,6 +178,8 @@ impl AttemptOutcome {
                 | AttemptOutcome::Unreachable { .. }
                 | AttemptOutcome::TimedOut
                 | AttemptOutcome::Busy { .. }
+                | AttemptOutcome::Stale { .. }
+                | AttemptOutcome::Older { .. }
         )
     }
 
@@ -313,6 +350,14 @@ pub enum ConfigurationError {
         /// The URL as configured.
         url: String,
     },
+    /// The header that goes with each request cannot be used.
+    #[error("the header {name:?} cannot be sent: {why}")]
+    SecretHeader {
+        /// Its name.
+        name: String,
+        /// Why. The value is not shown.
+        why: &'static str,
+    },
     /// The TLS settings cannot be used.
     #[error("TLS cannot be set up: {cause}")]
     Tls {
@@ -328,6 +373,7 @@ impl Coded for ConfigurationError {
             ConfigurationError::Url { .. } => "COL-004",
             ConfigurationError::PlainHttp { .. } => "COL-005",
             ConfigurationError::Tls { .. } => "COL-006",
+            ConfigurationError::SecretHeader { .. } => "COL-007",
         }
     }
 

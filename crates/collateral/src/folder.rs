@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::chain::plausible;
 use crate::error::{AttemptOutcome, ConfigurationError};
+use crate::issuer_chain::largest_piece;
 
 /// Looks whether `path` is a folder that can be read.
 pub(crate) fn check(path: PathBuf) -> Result<PathBuf, ConfigurationError> {
@@ -40,14 +41,14 @@ pub(crate) fn read(
         if !fs::metadata(&path).map_err(unreadable)?.is_file() {
             return Err(AttemptOutcome::NotLookedUp { why: "not a regular file" });
         }
-        let one_more = u64::try_from(request.max_len).unwrap_or(u64::MAX).saturating_add(1);
+        let one_more = u64::try_from(largest_piece(request)).unwrap_or(u64::MAX).saturating_add(1);
         let mut bytes = Vec::new();
         fs::File::open(&path)
             .map_err(unreadable)?
             .take(one_more)
             .read_to_end(&mut bytes)
             .map_err(unreadable)?;
-        plausible(&bytes, request.max_len)?;
+        plausible(&bytes, largest_piece(request))?;
         return Ok((Bytes::from(bytes), CollateralOrigin::Folder(relative.clone())));
     }
     Err(AttemptOutcome::Absent)

@@ -1,79 +1,68 @@
-//! A vendor's service over HTTP.
+//! A vendor's service over HTTP: its main address, and paths that are served elsewhere.
 
-use std::error::Error;
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use assay_types::{Clock, CollateralRequest, parse_retry_after};
-use bytes::{Bytes, BytesMut};
-use reqwest::{StatusCode, Url, header};
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use assay_types::{Clock, CollateralRequest};
+use bytes::Bytes;
+use reqwest::Url;
+use tokio::time::Instant;
 
 use crate::chain::plausible;
+use crate::endpoint::Endpoint;
 use crate::error::{AttemptOutcome, ConfigurationError};
-use crate::pacing::Pacer;
+use crate::http_settings::{HttpSettings, Route};
+use crate::issuer_chain::with_chain;
 
 /// The longest path and query of a request, in bytes.
 const MAX_PATH: usize = 2048;
 
-/// How a vendor's service is spoken to.
-#[derive(Clone, Debug)]
-pub struct HttpSettings {
-    /// How long a connection may take to come about. 5 s.
-    pub connect_timeout: Duration,
-    /// How long one request may take, the answer included. 10 s.
-    pub request_timeout: Duration,
-    /// How many requests run at the same time; the others wait. 4.
-    pub max_concurrent_requests: usize,
-    /// The only TLS roots, PEM. Without them the system's roots count.
-    pub ca_certificates: Option<Vec<u8>>,
-    /// Allows plain `http` to hosts other than loopback. Collateral is signed, so it cannot be
-    /// forged on the way; but it can be withheld, and old revocation lists can be played again.
-    pub allow_plain_http_to_remote_hosts_danger: bool,
-}
-
-impl Default for HttpSettings {
-    fn default() -> Self {
-        HttpSettings {
-            connect_timeout: Duration::from_secs(5),
-            request_timeout: Duration::from_secs(10),
-            max_concurrent_requests: 4,
-            ca_certificates: None,
-            allow_plain_http_to_remote_hosts_danger: false,
-        }
-    }
-}
-
 /// One vendor's service.
 pub(crate) struct VendorService {
-    base: Url,
-    client: reqwest::Client,
-    permits: Semaphore,
-    pacer: Pacer,
-    clock: Arc<dyn Clock>,
+    main: Endpoint,
+    /// By prefix, the longest first.
+    routes: Vec<Elsewhere>,
+}
+
+struct Elsewhere {
+    prefix: String,
+    hexadecimal: bool,
+    endpoint: Endpoint,
+}
+
+/// Where a request goes.
+pub(crate) struct Target<'a> {
+    pub(crate) url: Url,
+    endpoint: &'a Endpoint,
+    hexadecimal: bool,
 }
 
 impl VendorService {
     pub(crate) fn new(
         base_url: &str,
         settings: &HttpSettings,
-        clock: Arc<dyn Clock>,
+        routes: &[Route],
+        clock: &Arc<dyn Clock>,
     ) -> Result<Self, ConfigurationError> {
-        let base = base(base_url, settings)?;
-        Ok(VendorService {
-            client: client(&base, settings)?,
-            base,
-            permits: Semaphore::new(settings.max_concurrent_requests.clamp(1, Semaphore::MAX_PERMITS)),
-            pacer: Pacer::new(Arc::clone(&clock)),
-            clock,
-        })
+        let mut elsewhere = Vec::with_capacity(routes.len());
+        for route in routes {
+            if !route.prefix.starts_with('/') {
+                let why = format!("the prefix {:?} that goes there does not begin with a slash", route.prefix);
+                return Err(ConfigurationError::Url { url: route.url.clone(), why });
+            }
+            elsewhere.push(Elsewhere {
+                prefix: route.prefix.clone(),
+                hexadecimal: route.hexadecimal,
+                endpoint: Endpoint::new(&route.url, &route.settings, Arc::clone(clock))?,
+            });
+        }
+        elsewhere.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
+        let main = Endpoint::new(base_url, settings, Arc::clone(clock))?;
+        Ok(VendorService { main, routes: elsewhere })
     }
 
-    /// The URL of a request, always on the configured host and below the configured path.
-    pub(crate) fn url(&self, request: &CollateralRequest) -> Result<Url, AttemptOutcome> {
-        let path = &request.service_path;
+    /// The URL of a request, always on a configured host and below the configured path.
+    pub(crate) fn target(&self, request: &CollateralRequest) -> Result<Target<'_>, AttemptOutcome> {
+        let path = request.service_path.as_str();
         let refused = |why| Err(AttemptOutcome::NotLookedUp { why });
         if path.len() > MAX_PATH || !path.bytes().all(|b| b.is_ascii_graphic()) {
             return refused("the path is not short printable ASCII");
@@ -81,177 +70,40 @@ impl VendorService {
         if !path.starts_with('/') || path.contains("..") || path.contains(['#', '\\']) {
             return refused("the path is not a plain one below the service");
         }
-        let whole = format!("{}{path}", self.base.as_str().trim_end_matches('/'));
+        let route = self.routes.iter().find_map(|route| {
+            let rest = path.strip_prefix(&route.prefix)?;
+            matches!(rest.bytes().next(), None | Some(b'/' | b'?')).then_some((route, rest))
+        });
+        let (endpoint, hexadecimal, path) = match route {
+            Some((route, rest)) => (&route.endpoint, route.hexadecimal, rest),
+            None => (&self.main, false, path),
+        };
+        let whole = format!("{}{path}", endpoint.base.as_str().trim_end_matches('/'));
         match Url::parse(&whole) {
-            Ok(url) if url.origin() == self.base.origin() && url.username().is_empty() => Ok(url),
+            Ok(url) if url.origin() == endpoint.base.origin() && url.username().is_empty() => {
+                Ok(Target { url, endpoint, hexadecimal })
+            }
             _ => refused("the path leads away from the service"),
         }
     }
+}
 
+impl Target<'_> {
     /// Asks the service, unless it is to be left alone. Ends by `end` at the latest.
-    pub(crate) async fn get(&self, url: Url, max_len: usize, end: Instant) -> Result<Bytes, AttemptOutcome> {
-        self.may_ask()?;
-        let _permit = match timeout_at(end, self.permits.acquire()).await {
-            Ok(Ok(permit)) => permit,
-            // The semaphore is never closed, so this is the time that ran out.
-            _ => return Err(AttemptOutcome::TimedOut),
-        };
-        // Those that went before may have been told to wait.
-        self.may_ask()?;
-        let answer =
-            timeout_at(end, self.exchange(url, max_len)).await.unwrap_or(Err(AttemptOutcome::TimedOut));
-        match &answer {
-            Err(
-                AttemptOutcome::TimedOut
-                | AttemptOutcome::Unreachable { .. }
-                | AttemptOutcome::Untrusted { .. }
-                | AttemptOutcome::Failed { .. },
-            ) => self.pacer.failed(),
-            Err(AttemptOutcome::RateLimited { .. }) => {}
-            _ => self.pacer.answered(),
+    pub(crate) async fn get(
+        self,
+        request: &CollateralRequest,
+        end: Instant,
+    ) -> Result<Bytes, AttemptOutcome> {
+        let digits = if self.hexadecimal { 2 } else { 1 };
+        let max_len = request.max_len.saturating_mul(digits);
+        let (headers, mut body) = self.endpoint.get(self.url, request, max_len, end).await?;
+        if self.hexadecimal
+            && let Ok(decoded) = hex::decode(body.trim_ascii())
+        {
+            body = decoded.into();
         }
-        answer
+        plausible(&body, request.max_len)?;
+        with_chain(request, &headers, body)
     }
-
-    fn may_ask(&self) -> Result<(), AttemptOutcome> {
-        self.pacer.remaining().map_or(Ok(()), |wait| Err(AttemptOutcome::Paused { wait }))
-    }
-
-    async fn exchange(&self, url: Url, max_len: usize) -> Result<Bytes, AttemptOutcome> {
-        let mut answer = self.client.get(url).send().await.map_err(outcome)?;
-        let status = answer.status();
-        if status != StatusCode::OK {
-            return Err(self.refusal(&answer));
-        }
-        let media_type = answer.headers().get(header::CONTENT_TYPE).map(|v| v.as_bytes());
-        if media_type.is_some_and(|v| v.get(..9).is_some_and(|v| v.eq_ignore_ascii_case(b"text/html"))) {
-            return Err(AttemptOutcome::Html);
-        }
-        let limit = u64::try_from(max_len).unwrap_or(u64::MAX);
-        if answer.content_length().is_some_and(|announced| announced > limit) {
-            return Err(AttemptOutcome::TooLarge { limit: max_len });
-        }
-        let mut bytes = BytesMut::new();
-        while let Some(chunk) = answer.chunk().await.map_err(outcome)? {
-            if bytes.len().saturating_add(chunk.len()) > max_len {
-                return Err(AttemptOutcome::TooLarge { limit: max_len });
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        plausible(&bytes, max_len)?;
-        Ok(bytes.freeze())
-    }
-
-    /// What an answer other than 200 means; sets the pause that it asks for.
-    fn refusal(&self, answer: &reqwest::Response) -> AttemptOutcome {
-        let status = answer.status();
-        let text = |name| answer.headers().get(name).and_then(|v| v.to_str().ok());
-        let retry_after =
-            text(header::RETRY_AFTER).and_then(|value| parse_retry_after(value, self.clock.now()));
-        if status == StatusCode::TOO_MANY_REQUESTS || (status.is_server_error() && retry_after.is_some()) {
-            let wait = self.pacer.rate_limited(retry_after);
-            return AttemptOutcome::RateLimited { status: status.as_u16(), wait };
-        }
-        match status.as_u16() {
-            status @ (408 | 500..=599) => AttemptOutcome::Failed { status },
-            status @ 400..=499 => AttemptOutcome::Refused { status },
-            status => AttemptOutcome::Redirected {
-                status,
-                location: text(header::LOCATION).unwrap_or_default().chars().take(200).collect(),
-            },
-        }
-    }
-}
-
-fn base(text: &str, settings: &HttpSettings) -> Result<Url, ConfigurationError> {
-    let wrong = |why: &str| ConfigurationError::Url { url: text.to_owned(), why: why.to_owned() };
-    let base = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
-    if !base.username().is_empty() || base.password().is_some() {
-        // The URL itself stays out of the error: it holds a password.
-        let (url, why) = ("(not shown)".to_owned(), "it holds a user name or password".to_owned());
-        return Err(ConfigurationError::Url { url, why });
-    }
-    if base.query().is_some() || base.fragment().is_some() {
-        return Err(wrong("it has a query or a fragment"));
-    }
-    match base.scheme() {
-        "https" => Ok(base),
-        "http" if is_loopback(&base) || settings.allow_plain_http_to_remote_hosts_danger => Ok(base),
-        "http" => Err(ConfigurationError::PlainHttp { url: text.to_owned() }),
-        _ => Err(wrong("only https, and http to loopback, are spoken")),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn client(base: &Url, settings: &HttpSettings) -> Result<reqwest::Client, ConfigurationError> {
-    let tls = |cause: String| ConfigurationError::Tls { cause };
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Another thread may have been faster; then its provider is in place, which is as good.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    }
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("assay-collateral/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(settings.connect_timeout)
-        .timeout(settings.request_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy();
-    if let Some(pem) = &settings.ca_certificates {
-        let roots =
-            reqwest::Certificate::from_pem_bundle(pem).map_err(|error| tls(causes(&error.without_url())))?;
-        if roots.is_empty() {
-            return Err(tls("the text of TLS roots holds no PEM certificate".to_owned()));
-        }
-        builder = builder.tls_certs_only(roots);
-    } else if base.scheme() == "http" {
-        // No TLS is spoken, so a machine without system roots will do.
-        builder = builder.tls_certs_only([]);
-    }
-    builder.build().map_err(|error| tls(causes(&error.without_url())))
-}
-
-/// What a failed exchange means.
-fn outcome(error: reqwest::Error) -> AttemptOutcome {
-    if error.is_timeout() {
-        return AttemptOutcome::TimedOut;
-    }
-    if let Some(rustls::Error::InvalidCertificate(cause)) = tls_error(&error) {
-        return AttemptOutcome::Untrusted { cause: cause.to_string() };
-    }
-    AttemptOutcome::Unreachable { cause: causes(&error.without_url()) }
-}
-
-fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        // An I/O error that wraps another gives the source of that other as its own.
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = match inner {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    None
-}
-
-/// The error and its causes, each once, outermost first.
-fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        let cause = error.to_string();
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-        next = error.source();
-    }
-    text
 }

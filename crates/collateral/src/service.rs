@@ -11,6 +11,8 @@ use futures_util::future::join_all;
 use crate::builder::CollateralServiceBuilder;
 use crate::chain::{Inner, Times, key, plausible};
 use crate::error::{Attempt, AttemptOutcome, CollateralError, Miss, Source};
+use crate::issuer_chain::largest_piece;
+use crate::refresh::RefreshSettings;
 
 /// The longest cache key (see [`CollateralRequest::cache_key`]).
 const MAX_KEY: usize = 512;
@@ -38,6 +40,9 @@ impl CollateralService {
             folder: None,
             cache: None,
             services: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            inspectors: BTreeMap::new(),
+            refresh: RefreshSettings::default(),
             times: Times {
                 deadline: Duration::from_secs(15),
                 crl_refresh: Duration::from_secs(24 * 3600),
@@ -65,7 +70,7 @@ impl CollateralService {
         }
         let flight = self
             .inner
-            .flights
+            .searches
             .join(key(request), || {
                 let (inner, request) = (Arc::clone(&self.inner), request.clone());
                 async move { inner.look(&request).await }
@@ -74,7 +79,7 @@ impl CollateralService {
         let aborted = || failed(AttemptOutcome::Unreachable { cause: "the fetch was cut off".to_owned() });
         let (bytes, origin) = flight.await.ok_or_else(aborted)??;
         // The flight may have been begun by a request of the same name with another limit.
-        plausible(&bytes, request.max_len).map_err(failed)?;
+        plausible(&bytes, largest_piece(request)).map_err(failed)?;
         Ok(CollateralItem { kind: request.kind, bytes, origin })
     }
 
@@ -112,11 +117,20 @@ impl CollateralService {
     ///
     /// For an answer fetched less than a minute ago (see [`CollateralServiceBuilder::discard_hold`])
     /// this does nothing: the service would give the same again, and whoever sends bad evidence could
-    /// make us ask it without end.
+    /// make us ask it without end. Nor for an answer that passes its inspector (again): then the evidence
+    /// is at fault. One that does not pass is removed.
     pub async fn discard(&self, request: &CollateralRequest) {
         let Some(cache) = &self.inner.cache else { return };
         let (vendor, key) = (request.vendor, request.cache_key.as_str());
         match cache.get(vendor, key).await {
+            Ok(Some(cached)) if self.inner.inspectors.has(vendor) => {
+                if let Err(outcome) = self.inner.inspect(request, &cached.bytes) {
+                    tracing::warn!(key, "collateral in the cache is removed: {outcome}");
+                    if let Err(error) = cache.remove(vendor, key).await {
+                        tracing::warn!(key, "the cache does not remove collateral: {error}");
+                    }
+                }
+            }
             Ok(Some(cached)) if !self.inner.is_younger(&cached, self.inner.times.discard_hold) => {
                 self.inner.suspects.add((vendor, key.to_owned()));
             }

@@ -42,7 +42,7 @@ mod sqlite;
 mod store;
 
 pub use challenge_response::{ChallengeResponseSession, ChallengeResponseStatus, SubmittedEvidence};
-pub use collateral::CachedCollateral;
+pub use collateral::{CachedCollateral, CollateralInfo};
 pub use error::StoreError;
 pub use key_file::KeyEncryptionKey;
 pub use keys::KeyRecord;

@@ -49,6 +49,7 @@ impl Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, script: include_str!("../migrations/0001_initial.sql") },
     Migration { version: 2, script: include_str!("../migrations/0002_challenge_response_sessions.sql") },
+    Migration { version: 3, script: include_str!("../migrations/0003_collateral_validity.sql") },
 ];
 
 /// "ASSY": tells our files from those of other programs (`PRAGMA application_id`).
