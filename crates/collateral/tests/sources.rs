@@ -18,8 +18,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use assay_collateral::{
-    AttemptOutcome, Cached, CollateralCache, CollateralError, CollateralService, ConfigurationError,
-    HttpSettings, MemoryCache, Source,
+    AttemptOutcome, Cached, CollateralCache, CollateralError, CollateralService, ConfigurationError, Entry,
+    HttpSettings, Listed, MemoryCache, Source, Use,
 };
 use assay_types::{
     Clock, Coded, CollateralKind, CollateralOrigin, CollateralRequest, Fault, FixedClock, UnixTime, Vendor,
@@ -538,7 +538,7 @@ async fn bad_evidence_cannot_empty_the_cache_while_the_service_is_away() {
 async fn a_poisoned_cache_entry_that_is_no_collateral_is_replaced() {
     let (kds, clock) = (Kds::start([Say::Body(b"der")]).await, clock());
     let cache = Arc::new(MemoryCache::default());
-    let poison = Cached { bytes: Bytes::from_static(b"<html>"), fetched: clock.now() };
+    let poison = Cached::new(Bytes::from_static(b"<html>"), clock.now());
     cache.put(Vendor::Amd, &request().cache_key, poison).await.unwrap();
     let service = CollateralService::builder(clock)
         .cache(Arc::clone(&cache) as Arc<dyn CollateralCache>)
@@ -556,7 +556,13 @@ impl CollateralCache for BrokenCache {
     async fn get(&self, _: Vendor, _: &str) -> Result<Option<Cached>, String> {
         Err("the disk is full".into())
     }
-    async fn put(&self, _: Vendor, _: &str, _: Cached) -> Result<(), String> {
+    async fn put_all(&self, _: Vec<Entry>) -> Result<(), String> {
+        Err("the disk is full".into())
+    }
+    async fn list(&self) -> Result<Vec<Listed>, String> {
+        Err("the disk is full".into())
+    }
+    async fn note_uses(&self, _: &[Use]) -> Result<(), String> {
         Err("the disk is full".into())
     }
     async fn remove(&self, _: Vendor, _: &str) -> Result<(), String> {

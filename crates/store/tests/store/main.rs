@@ -11,6 +11,7 @@
 )]
 
 mod challenge_response;
+mod collateral;
 mod crash;
 mod encryption;
 mod failures;

@@ -1,6 +1,4 @@
-use assay_store::{
-    CachedCollateral, KeyRecord, MAX_RESOURCE_LEN, NewReferenceValue, StoreError, StoredPolicy,
-};
+use assay_store::{KeyRecord, MAX_RESOURCE_LEN, NewReferenceValue, StoreError, StoredPolicy};
 use assay_types::{Digest, UnixTime};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use serde_json::json;
@@ -252,34 +250,17 @@ async fn the_first_key_is_made_once() {
 }
 
 #[tokio::test]
-async fn collateral_is_replaced_by_newer() {
-    let place = Place::new();
-    let store = place.open().await;
-    let item = |bytes: &[u8], fetched| CachedCollateral {
-        bytes: bytes.to_vec(),
-        fetched,
-        origin: "https://example.org/x".to_owned(),
-    };
-    assert_eq!(store.get_collateral("amd", "vcek/1").await.unwrap(), None);
-    store.put_collateral("amd", "vcek/1", &item(b"old", NOW)).await.unwrap();
-    store.put_collateral("amd", "vcek/1", &item(b"new", NOW.plus(1))).await.unwrap();
-    store.put_collateral("intel", "vcek/1", &item(b"", NOW)).await.unwrap();
-    assert_eq!(store.get_collateral("amd", "vcek/1").await.unwrap(), Some(item(b"new", NOW.plus(1))));
-    assert_eq!(store.get_collateral("intel", "vcek/1").await.unwrap(), Some(item(b"", NOW)));
-}
-
-#[tokio::test]
 async fn everything_is_there_after_a_restart() {
     let place = Place::new();
     let digest = Digest::sha384(b"text");
-    let collateral = CachedCollateral { bytes: vec![1], fetched: NOW, origin: "o".to_owned() };
+    let collateral = super::collateral::item(b"1", NOW);
     let session = super::sessions::session(1);
     let store = place.open().await;
     store.put_resource(&path("a/b/c"), &secret("s"), NOW).await.unwrap();
     store.put_policy("resource", "default", "text", &digest, NOW).await.unwrap();
     store.put_reference_values(&[reference_value("a", json!(1))], NOW).await.unwrap();
     store.put_key(signing_key("k", NOW)).await.unwrap();
-    store.put_collateral("amd", "k", &collateral).await.unwrap();
+    store.put_collateral(&[("amd", "k", &collateral)]).await.unwrap();
     store.record_attestation(session.clone()).await.unwrap();
     store.close().await;
 
