@@ -37,7 +37,9 @@ impl Inner {
         let flight = flight.map_err(|full| (None, AttemptOutcome::Busy { running: full.running }))?;
         match timeout_at(end, flight).await {
             Ok(Some(answer)) => answer,
-            Ok(None) => Err((None, AttemptOutcome::Unreachable { cause: "the fetch was cut off".to_owned() })),
+            Ok(None) => {
+                Err((None, AttemptOutcome::Unreachable { cause: "the fetch was cut off".to_owned() }))
+            }
             Err(_) => {
                 let target = self.services.get(&request.vendor).and_then(|s| s.target(request).ok());
                 Err((target.map(|target| target.url.to_string()), AttemptOutcome::TimedOut))

@@ -46,7 +46,8 @@ impl VendorService {
         let mut elsewhere = Vec::with_capacity(routes.len());
         for route in routes {
             if !route.prefix.starts_with('/') {
-                let why = format!("the prefix {:?} that goes there does not begin with a slash", route.prefix);
+                let why =
+                    format!("the prefix {:?} that goes there does not begin with a slash", route.prefix);
                 return Err(ConfigurationError::Url { url: route.url.clone(), why });
             }
             elsewhere.push(Elsewhere {

@@ -67,9 +67,7 @@ impl State {
             return;
         }
         // A linear search is fine for a thousand entries, and only fetches from a vendor come here.
-        while self.entries.len() >= max_entries
-            || self.bytes.saturating_add(cached.bytes.len()) > max_bytes
-        {
+        while self.entries.len() >= max_entries || self.bytes.saturating_add(cached.bytes.len()) > max_bytes {
             let Some(oldest) = self.entries.iter().min_by_key(|(_, e)| e.turn).map(|(k, _)| k.clone()) else {
                 break;
             };

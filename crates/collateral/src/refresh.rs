@@ -143,7 +143,11 @@ impl CollateralService {
         while let Some(answer) = answers.next().await {
             match answer {
                 Ok(refreshed) => {
-                    tracing::debug!(url = refreshed.url, "collateral refreshed: {}", refreshed.request.description);
+                    tracing::debug!(
+                        url = refreshed.url,
+                        "collateral refreshed: {}",
+                        refreshed.request.description
+                    );
                     report.refreshed.push(refreshed);
                 }
                 Err(error) => report.failed.push(error),
@@ -188,11 +192,14 @@ impl Inner {
     fn is_due(&self, listed: &Listed, now: UnixTime) -> bool {
         let settings = &self.refresh;
         let Some(request) = &listed.request else { return false };
-        if !is_younger(listed.used, settings.unused, now) || is_younger(listed.fetched, settings.least_age, now) {
+        if !is_younger(listed.used, settings.unused, now)
+            || is_younger(listed.fetched, settings.least_age, now)
+        {
             return false;
         }
         let ages = matches!(request.kind, CollateralKind::Crl | CollateralKind::TcbInformation);
-        let early = u32::try_from(by_chance(&listed.key) % (u64::from(settings.jitter_percent) + 1)).unwrap_or(0);
+        let early =
+            u32::try_from(by_chance(&listed.key) % (u64::from(settings.jitter_percent) + 1)).unwrap_or(0);
         let age = settings.age.saturating_sub(settings.age / 100 * early);
         (ages && !is_younger(listed.fetched, age, now))
             || listed.validity.is_some_and(|validity| {

@@ -96,10 +96,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn put_collateral(
-        &self,
-        items: &[(&str, &str, &CachedCollateral)],
-    ) -> Result<(), StoreError> {
+    pub async fn put_collateral(&self, items: &[(&str, &str, &CachedCollateral)]) -> Result<(), StoreError> {
         let mut writer = self.database().begin().await?;
         for (vendor, key, item) in items {
             let query = sqlx::query(
