@@ -219,6 +219,9 @@ pub(crate) struct VerifyArgs {
     /// SEV-SNP: reject when no revocation list is given.
     #[arg(long)]
     pub(crate) require_crl: bool,
+    /// Intel: the lowest tcbEvaluationDataNumber that TCB info and QE identity may have.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) minimum_evaluation_number: Option<u32>,
     /// Arm CCA: reject measurements whose length is not that of the algorithm their token names.
     #[arg(long)]
     pub(crate) strict_lengths: bool,

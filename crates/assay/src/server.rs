@@ -16,6 +16,7 @@ use assay_policy::PolicyKind;
 use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
 use assay_store::{KeyEncryptionKey, Store, StoreOptions};
 use assay_tee_cca::CcaSettings;
+use assay_tee_intel::IntelSettings;
 use assay_tee_snp::{CrlPolicy, SnpSettings, VmplPolicy};
 use assay_token::{Jwk, SigningAlgorithm};
 use assay_types::{AnchorsFile, Clock, Vendor};
@@ -155,6 +156,10 @@ fn trust(settings: &Settings) -> anyhow::Result<TrustSettings> {
             allow_test_keys: settings.danger.allow_test_keys,
             strict_lengths: settings.tee.cca.strict_lengths,
             ..CcaSettings::production()
+        },
+        intel: IntelSettings {
+            minimum_evaluation_number: settings.tee.intel.minimum_evaluation_number,
+            ..IntelSettings::production()
         },
         emulated_anchors,
         allow_sample: settings.danger.allow_sample,

@@ -77,6 +77,13 @@ pub(crate) struct Snp {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Tees {
     pub(crate) cca: Cca,
+    pub(crate) intel: Intel,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Intel {
+    pub(crate) minimum_evaluation_number: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -248,6 +255,10 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
         "The key (JWK) that its attestation results are signed with; asked for at the service when absent.",
     ),
     ("tee.cca.veraison_deadline_seconds", "How long a verification there may take."),
+    (
+        "tee.intel.minimum_evaluation_number",
+        "Refuse TDX and SGX evidence on collateral with a lower tcbEvaluationDataNumber; none is asked for when absent.",
+    ),
     (
         "corim.signers",
         "Keys or certificates (PEM, JWK) whose signatures on CoRIMs are trusted; without one no CoRIM is taken.",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use assay_tee_cca::{CcaSettings, CcaVerifier, EmulatedAnchors};
+use assay_tee_intel::{IntelAnchors, IntelSettings, IntelVerifier};
 use assay_tee_sample::SampleVerifier;
 use assay_tee_snp::{SnpAnchors, SnpSettings, SnpVerifier};
 use assay_types::{AnchorsFile, Check, INCOMPLETE, Tee, Verifier};
@@ -22,6 +23,8 @@ pub struct TrustSettings {
     pub snp: SnpSettings,
     /// The settings of the Arm CCA verifier; its anchors are extended by `emulated_anchors`.
     pub cca: CcaSettings,
+    /// The settings of the TDX and SGX verifiers; their anchors are extended by `emulated_anchors`.
+    pub intel: IntelSettings,
 }
 
 impl TrustSettings {
@@ -32,6 +35,7 @@ impl TrustSettings {
             allow_sample: false,
             snp: SnpSettings::production(),
             cca: CcaSettings::production(),
+            intel: IntelSettings::production(),
         }
     }
 }
@@ -71,8 +75,21 @@ impl Registry {
             cca.emulated = EmulatedAnchors::read(entry)
                 .map_err(|error| BadAnchors { tee: Tee::Cca, reason: error.to_string() })?;
         }
-        let mut all: Vec<Arc<dyn Verifier>> =
-            vec![Arc::new(SnpVerifier::new(snp)), Arc::new(CcaVerifier::new(cca))];
+        let mut intel = settings.intel;
+        // One vendor, one root for both.
+        for tee in [Tee::Tdx, Tee::Sgx] {
+            if let Some(entry) = entry(tee) {
+                intel.anchors = std::mem::replace(&mut intel.anchors, IntelAnchors::intel())
+                    .with_emulated(entry)
+                    .map_err(|error| BadAnchors { tee, reason: error.to_string() })?;
+            }
+        }
+        let mut all: Vec<Arc<dyn Verifier>> = vec![
+            Arc::new(SnpVerifier::new(snp)),
+            Arc::new(CcaVerifier::new(cca)),
+            Arc::new(IntelVerifier::tdx(intel.clone())),
+            Arc::new(IntelVerifier::sgx(intel)),
+        ];
         if settings.allow_sample {
             all.push(Arc::new(SampleVerifier));
         }
@@ -122,6 +139,8 @@ pub fn catalogue() -> Vec<(&'static str, &'static [Check])> {
         ("Arm CCA, endorsements", assay_tee_cca::endorsement::PROFILE_CHECKS),
         ("Arm CCA through Veraison", assay_veraison::CHECKS),
         ("Arm CCA through Veraison, appraisal", assay_veraison::APPRAISAL_CHECKS),
+        // Those of SGX are all among them.
+        ("Intel TDX and SGX", assay_tee_intel::TDX_CHECKS),
         ("sample", assay_tee_sample::checks::CATALOGUE),
     ]
 }

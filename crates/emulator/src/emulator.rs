@@ -8,6 +8,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 
 use crate::cca::{self, CcaEvidence, CcaGuest, CcaSilicon};
+use crate::intel::{self, IntelEvidence, IntelGuest, IntelSilicon, Role};
 use crate::set::Field;
 use crate::snp::{self, Authority, GuestEvidence, SnpSilicon};
 use crate::{EmulatorError, Seed, sample};
@@ -28,12 +29,17 @@ use crate::{EmulatorError, Seed, sample};
 pub struct Emulator {
     snp: SnpSilicon,
     cca: CcaSilicon,
+    intel: IntelSilicon,
 }
 
 impl Emulator {
     /// The emulator of `seed`. Nothing is computed yet.
     pub fn new(seed: Seed) -> Self {
-        Emulator { snp: SnpSilicon::new(seed.clone()), cca: CcaSilicon::new(seed) }
+        Emulator {
+            snp: SnpSilicon::new(seed.clone()),
+            cca: CcaSilicon::new(seed.clone()),
+            intel: IntelSilicon::new(seed),
+        }
     }
 
     /// The public trust anchors of all emulated TEEs. Entries:
@@ -41,6 +47,7 @@ impl Emulator {
     ///   each product line;
     /// - `cca`: `{"trust-anchors":[{"implementation-id":"<hex>","instance-id":"<hex>","pkey":JWK},…]}`,
     ///   the attestation keys (CPAK) of the one platform, on P-384, P-256 and P-521;
+    /// - `tdx` and `sgx`: `{"roots":["<DER in standard base64>"]}`, the one root of both;
     /// - `sample`: `{}`, for it has no root.
     pub fn anchors(&self) -> AnchorsFile {
         self.snp.prepare(&Product::ALL.map(|product| (product, Authority::Ark)));
@@ -53,6 +60,9 @@ impl Emulator {
                 Some(json!({"product": product.as_str(), "certificate": BASE64_STANDARD.encode(certificate)}))
             })
             .collect();
+        // As above.
+        let root = self.intel.authority(Role::Root).issue().unwrap_or_default();
+        let intel = json!({ "roots": [BASE64_STANDARD.encode(root)] });
         AnchorsFile {
             format: ANCHORS_FORMAT.into(),
             emulated: true,
@@ -61,6 +71,8 @@ impl Emulator {
             anchors: BTreeMap::from([
                 (Tee::Snp, json!({ "arks": arks })),
                 (Tee::Cca, json!({ "trust-anchors": self.cca.trust_anchors() })),
+                (Tee::Tdx, intel.clone()),
+                (Tee::Sgx, intel),
                 (Tee::Sample, json!({})),
             ]),
         }
@@ -69,9 +81,10 @@ impl Emulator {
     /// Evidence in the JSON of the wire.
     ///
     /// `report_data` is what the attester binds, in RCAR the digest of the runtime data; each TEE
-    /// puts it into its field by its own rule (SNP and CCA: zeros on the right up to 64 bytes; sample:
-    /// as it is). The first 32 bytes of `init_data` go into the host data of SNP, all of them and zeros
-    /// into the personalization value of CCA; the sample TEE ignores them. `set` sets fields by text: [`Emulator::fields`] lists them. A field that is set wins over
+    /// puts it into its field by its own rule (sample: as it is; all others: zeros on the right up to 64
+    /// bytes). The first 32 bytes of `init_data` go into the host data of SNP, the first 48 and zeros into
+    /// MRCONFIGID of TDX, all of them and zeros into CONFIGID of SGX and the personalization value of CCA;
+    /// the sample TEE ignores them. `set` sets fields by text: [`Emulator::fields`] lists them. A field that is set wins over
     /// the other arguments.
     ///
     /// # Errors
@@ -87,13 +100,14 @@ impl Emulator {
         match tee {
             Tee::Snp => Ok(self.snp_evidence(report_data, init_data, set)?.to_json()),
             Tee::Cca => Ok(self.cca_evidence(report_data, init_data, set)?.to_json()),
+            Tee::Tdx | Tee::Sgx => Ok(self.intel_evidence(tee, report_data, init_data, set)?.to_json()),
             Tee::Sample => sample::evidence(report_data, set),
             tee => Err(EmulatorError::UnsupportedTee { tee }),
         }
     }
 
-    /// The same evidence in the raw form: the report of SNP with its table of certificates, the CBOR
-    /// token of CCA; for the sample TEE, which has no other form, its JSON.
+    /// The same evidence in the raw form: the report of SNP with its table of certificates, the quote of
+    /// TDX and SGX without an event log, the CBOR token of CCA; for the sample TEE, which has no other form, its JSON.
     ///
     /// # Errors
     /// As [`Emulator::evidence`].
@@ -107,6 +121,7 @@ impl Emulator {
         match tee {
             Tee::Snp => Ok(self.snp_evidence(report_data, init_data, set)?.to_raw()),
             Tee::Cca => Ok(self.cca_evidence(report_data, init_data, set)?.token),
+            Tee::Tdx | Tee::Sgx => Ok(self.intel_evidence(tee, report_data, init_data, set)?.quote),
             tee => Ok(self.evidence(tee, report_data, init_data, set)?.to_string().into_bytes()),
         }
     }
@@ -144,11 +159,38 @@ impl Emulator {
         cca::guest(&self.cca, ReportData::padded(report_data)?, init_data, set)
     }
 
+    fn intel_evidence(
+        &self,
+        tee: Tee,
+        report_data: &[u8],
+        init_data: Option<&Digest>,
+        set: &[(String, String)],
+    ) -> Result<IntelEvidence, EmulatorError> {
+        self.intel_guest(tee, report_data, init_data, set)?.build()
+    }
+
+    /// The TD or enclave that [`Emulator::evidence`] makes its TDX or SGX evidence of, still to be built.
+    /// What the vendor publishes about its platform is [`IntelGuest::collateral`].
+    ///
+    /// # Errors
+    /// As [`Emulator::evidence`].
+    pub fn intel_guest(
+        &self,
+        tee: Tee,
+        report_data: &[u8],
+        init_data: Option<&Digest>,
+        set: &[(String, String)],
+    ) -> Result<IntelGuest<'static>, EmulatorError> {
+        intel::guest(&self.intel, tee, ReportData::padded(report_data)?, init_data, set)
+    }
+
     /// The fields of a TEE's evidence that can be set, empty where there is no emulator.
     pub fn fields(tee: Tee) -> &'static [Field] {
         match tee {
             Tee::Snp => snp::FIELDS,
             Tee::Cca => cca::FIELDS,
+            Tee::Tdx => intel::TDX_FIELDS,
+            Tee::Sgx => intel::SGX_FIELDS,
             Tee::Sample => sample::FIELDS,
             _ => &[],
         }
@@ -162,6 +204,11 @@ impl Emulator {
     /// The CCA silicon: tokens with any claim, key or byte changed, and the platform's endorsements.
     pub fn cca(&self) -> CcaSilicon {
         self.cca.clone()
+    }
+
+    /// The Intel silicon: certificates, lists, TCB info, quotes and event logs with any one thing changed.
+    pub fn intel(&self) -> IntelSilicon {
+        self.intel.clone()
     }
 }
 

@@ -6,8 +6,14 @@ use assay_types::{Tee, TooLong};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EmulatorError {
     /// No emulator for this TEE.
-    #[error("no emulator for the TEE {tee}; there is one for snp, for cca and for sample")]
+    #[error("no emulator for the TEE {tee}; there is one for snp, tdx, sgx, cca and sample")]
     UnsupportedTee {
+        /// The TEE asked for.
+        tee: Tee,
+    },
+    /// The vendor publishes nothing about quotes of this TEE.
+    #[error("collateral is made for tdx and sgx, not for {tee}")]
+    NoCollateral {
         /// The TEE asked for.
         tee: Tee,
     },

@@ -8,13 +8,17 @@
 //! Everything is a function of the [`Seed`]: keys, certificates, serial numbers, signatures.
 //!
 //! - [`Emulator`] makes evidence by TEE name, with fields set by text.
-//! - [`snp`] and [`cca`] are the toolkits below it: any certificate, list, report, token or endorsement,
+//! - [`snp`], [`cca`] and [`intel`] are the toolkits below it: any certificate, list, report, token or endorsement,
 //!   with any one thing changed.
 
+mod asn1;
 pub mod cca;
+mod ec_key;
 mod emulator;
 mod error;
+mod extension;
 mod hints;
+pub mod intel;
 mod rsa_key;
 mod sample;
 mod seed;
@@ -22,8 +26,10 @@ mod set;
 pub mod snp;
 
 pub use cca::CcaSilicon;
+pub use ec_key::EcKey;
 pub use emulator::Emulator;
 pub use error::EmulatorError;
+pub use intel::IntelSilicon;
 pub use seed::{NotASeed, Seed};
 pub use set::Field;
 pub use snp::SnpSilicon;

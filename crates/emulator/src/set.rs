@@ -93,11 +93,13 @@ impl<'a> Setting<'a> {
     }
 
     /// One of the words, by what each stands for.
-    pub(crate) fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, EmulatorError> {
-        words.iter().find(|(word, _)| *word == self.value).map(|(_, meaning)| *meaning).ok_or_else(|| {
-            let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.bad(format!("one of {}", words.join(", ")))
-        })
+    pub(crate) fn one_of<T: Clone>(&self, words: &[(&str, T)]) -> Result<T, EmulatorError> {
+        words.iter().find(|(word, _)| *word == self.value).map(|(_, meaning)| meaning.clone()).ok_or_else(
+            || {
+                let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                self.bad(format!("one of {}", words.join(", ")))
+            },
+        )
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod anchors;
 mod binding;
+mod binding_checks;
 mod collateral;
 mod digest;
 mod endorsed;

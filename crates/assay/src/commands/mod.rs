@@ -7,7 +7,6 @@ pub(crate) mod cca;
 pub(crate) mod checks;
 pub(crate) mod config;
 pub(crate) mod demo;
-mod demo_cca;
 pub(crate) mod emulate;
 pub(crate) mod endorsement;
 pub(crate) mod explain;

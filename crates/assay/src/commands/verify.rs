@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use assay_attestation_service::{Registry, TrustSettings};
 use assay_tee_cca::endorsement::{Endorsement, read_file};
 use assay_tee_cca::{CcaSettings, rejected_layers};
+use assay_tee_intel::IntelSettings;
 use assay_tee_snp::{CrlPolicy, SnpSettings, VmplPolicy};
 use assay_types::{
     AnchorsFile, Authenticated, Binding, Clock as _, CollateralItem, CollateralKind, CollateralOrigin,
@@ -37,6 +38,10 @@ pub(crate) fn run(args: &VerifyArgs, out: Output) -> anyhow::Result<Exit> {
             vmpl: VmplPolicy::only(&args.allowed_vmpl),
             crl: if args.require_crl { CrlPolicy::Required } else { CrlPolicy::IfPresent },
             ..SnpSettings::production()
+        },
+        intel: IntelSettings {
+            minimum_evaluation_number: args.minimum_evaluation_number,
+            ..IntelSettings::production()
         },
         cca: CcaSettings {
             allow_test_keys: args.danger_allow_test_keys,

@@ -12,7 +12,7 @@ use assay_types::HashAlgorithm;
 
 use super::content::algorithm_name;
 use super::guest::CcaGuest;
-use super::key::EcKey;
+use crate::ec_key::EcKey;
 use crate::snp::AUTHORITY_VALIDITY;
 
 /// The signer's name in emulated CoRIMs.

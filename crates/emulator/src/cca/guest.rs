@@ -10,10 +10,10 @@ use super::claim;
 use super::content::{self, COMPONENTS, PLATFORM_CONFIG};
 use super::evidence::{CcaEvidence, Collection};
 use super::generation::{Cca, Wrapper};
-use super::key::EcKey;
 use super::members::Members;
 use super::message::Message;
 use super::silicon::CcaSilicon;
+use crate::ec_key::EcKey;
 
 /// A realm under construction. Every step is optional; without any the evidence is genuine.
 ///

@@ -3,8 +3,8 @@
 use assay_cbor::Value;
 use assay_cose::{TAG_SIGN1, header, to_be_signed};
 
-use super::key::EcKey;
 use super::members::Members;
+use crate::ec_key::EcKey;
 
 /// A COSE_Sign1 before it is signed (RFC 9052, section 4.2). Each part can be changed alone; the
 /// signature covers what was changed.

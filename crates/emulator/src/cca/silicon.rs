@@ -9,8 +9,8 @@ use rand_chacha::rand_core::Rng as _;
 use super::corim::{CorimKind, CorimTemplate};
 use super::generation::Cca;
 use super::guest::CcaGuest;
-use super::key::EcKey;
 use crate::Seed;
+use crate::ec_key::EcKey;
 
 /// One platform with CCA that grows from a seed. Keys are made when they are first needed, and kept;
 /// clones share them.

@@ -4,8 +4,10 @@ use assay_tee_snp::{KeyKind, Product};
 use assay_types::Validity;
 use der::asn1::ObjectIdentifier;
 
-use super::{asn1, oid};
+use super::oid;
 use crate::EmulatorError;
+use crate::asn1;
+use crate::extension::Extension;
 
 /// The certification authorities of a product line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,17 +78,6 @@ impl Name {
             &attribute(&oid::COMMON_NAME, text(&self.common_name)),
         ])
     }
-}
-
-/// An extension of a certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Extension {
-    /// What it is.
-    pub oid: ObjectIdentifier,
-    /// Whether it is marked critical.
-    pub critical: bool,
-    /// The content of its octet string.
-    pub value: Vec<u8>,
 }
 
 /// How the parameters of RSASSA-PSS are written. All say SHA-384, MGF1 with SHA-384 and a salt of
@@ -186,13 +177,6 @@ impl CertificateTemplate {
             &self.public_key,
             &extensions,
         ]))
-    }
-}
-
-impl Extension {
-    pub(super) fn to_der(&self) -> Vec<u8> {
-        let critical = if self.critical { asn1::BOOLEAN_TRUE } else { &[] };
-        asn1::sequence(&[&asn1::oid(&self.oid), critical, &asn1::octet_string(&self.value)])
     }
 }
 

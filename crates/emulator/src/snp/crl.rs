@@ -3,9 +3,11 @@
 use assay_tee_snp::Product;
 use assay_types::UnixTime;
 
-use super::certificate::{Authority, Extension, Name, PssParameters};
-use super::{asn1, oid};
+use super::certificate::{Authority, Name, PssParameters};
+use super::oid;
 use crate::EmulatorError;
+use crate::asn1;
+use crate::extension::Extension;
 
 /// Everything in a certificate revocation list (RFC 5280, 5.1). AMD's ARK signs one for each
 /// product line.
@@ -39,8 +41,7 @@ impl CrlTemplate {
         }
         // An empty list of entries is left out (RFC 5280, 5.1.2.6).
         let revoked = if revoked.is_empty() { revoked } else { asn1::tlv(0x30, &revoked) };
-        let number =
-            Extension { oid: oid::CRL_NUMBER, critical: false, value: asn1::integer(self.number) }.to_der();
+        let number = Extension::plain(oid::CRL_NUMBER, asn1::integer(self.number)).to_der();
         Ok(asn1::sequence(&[
             &asn1::integer(1),
             &self.parameters.to_der(),

@@ -1,6 +1,5 @@
 //! Emulated AMD SEV-SNP silicon.
 
-mod asn1;
 mod certificate;
 mod crl;
 mod fields;
@@ -9,7 +8,8 @@ pub mod oid;
 mod shape;
 mod silicon;
 
-pub use certificate::{Authority, CertificateTemplate, Extension, Name, PssParameters};
+pub use crate::extension::Extension;
+pub use certificate::{Authority, CertificateTemplate, Name, PssParameters};
 pub use crl::CrlTemplate;
 pub(crate) use fields::{FIELDS, guest};
 pub use guest::{Certificates, Guest, GuestEvidence};

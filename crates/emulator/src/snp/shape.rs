@@ -3,12 +3,13 @@
 
 use assay_tee_snp::{KeyKind, Product};
 use assay_types::{UnixTime, Validity};
-use sha2::{Digest as _, Sha256};
 
-use super::certificate::{Authority, CertificateTemplate, Extension, Name, PssParameters};
+use super::certificate::{Authority, CertificateTemplate, Name, PssParameters};
 use super::crl::CrlTemplate;
+use super::oid;
 use super::silicon::{EndorsementKeyId, SnpSilicon};
-use super::{asn1, oid};
+use crate::asn1;
+use crate::extension::{self, Extension};
 
 /// When the authorities' certificates are valid: 2024-01-01 to 2049-01-01.
 pub const AUTHORITY_VALIDITY: Validity =
@@ -41,12 +42,11 @@ impl SnpSilicon {
             }
         };
         let public_key = self.authority_public_key(product, authority);
-        let critical = |oid, value| Extension { oid, critical: true, value };
-        let plain = |oid, value| Extension { oid, critical: false, value };
-        let own_id = plain(oid::SUBJECT_KEY_ID, asn1::octet_string(&key_id(&public_key)));
+        let (critical, plain) = (Extension::critical, Extension::plain);
+        let own_id = plain(oid::SUBJECT_KEY_ID, asn1::octet_string(&extension::key_id(&public_key)));
         let crl = plain(
             oid::CRL_DISTRIBUTION_POINTS,
-            distribution_point(&format!("https://kds.emulator.invalid/{path}/v1/{product}/crl")),
+            extension::distribution_point(&format!("https://kds.emulator.invalid/{path}/v1/{product}/crl")),
         );
         let extensions = match authority {
             Authority::Ark => vec![
@@ -59,11 +59,7 @@ impl SnpSilicon {
             ],
             Authority::Ask | Authority::Asvk => vec![
                 own_id,
-                plain(
-                    oid::AUTHORITY_KEY_ID,
-                    // [0] IMPLICIT KeyIdentifier
-                    asn1::sequence(&[&asn1::tlv(0x80, &key_id(&root_key))]),
-                ),
+                plain(oid::AUTHORITY_KEY_ID, extension::authority_key_id(&extension::key_id(&root_key))),
                 // cA TRUE, pathLenConstraint 0
                 critical(oid::BASIC_CONSTRAINTS, asn1::sequence(&[asn1::BOOLEAN_TRUE, &asn1::integer(0)])),
                 // keyCertSign, with the zero bit at its end that AMD leaves there against DER
@@ -155,16 +151,4 @@ impl SnpSilicon {
             broken_signature: false,
         }
     }
-}
-
-/// 20 bytes that name a key: the beginning of SHA-256 over the SubjectPublicKeyInfo (in the manner of
-/// RFC 7093, section 2). Any value will do that is the same in both certificates.
-fn key_id(public_key_info: &[u8]) -> Vec<u8> {
-    Sha256::digest(public_key_info).iter().take(20).copied().collect()
-}
-
-/// CRLDistributionPoints with one URI (RFC 5280, 4.2.1.13).
-fn distribution_point(uri: &str) -> Vec<u8> {
-    let full_name = asn1::context(0, &asn1::tlv(0x86, uri.as_bytes()));
-    asn1::sequence(&[&asn1::sequence(&[&asn1::context(0, &full_name)])])
 }

@@ -12,8 +12,7 @@ use std::sync::Arc;
 use assay_cose::{CoseError, Curve, PublicKey, Sign1};
 use assay_types::{
     Authenticated, Binding, Check, Checks, CollateralOrigin, CollateralRequest, CollateralSet, Facts,
-    HashAlgorithm, ParsedEvidence, RawEvidence, ReportData, Tee, TeeClaimText, TeeClass, UnixTime, Verifier,
-    VerifyError,
+    HashAlgorithm, ParsedEvidence, RawEvidence, Tee, TeeClaimText, TeeClass, UnixTime, Verifier, VerifyError,
 };
 use moka::sync::Cache;
 
@@ -89,7 +88,7 @@ impl ParsedEvidence for Parsed {
         let realm_emulated = self.check_realm(&mut checks);
         self.check_binding(&mut checks);
         self.check_challenges(&mut checks, binding);
-        self.check_init_data(&mut checks, binding);
+        checks.init_data(&checks::INIT_DATA, binding, &self.evidence.realm.personalization_value);
 
         let (Some(anchor), Some(realm_emulated)) = (anchor, realm_emulated) else {
             return Err(checks.reject());
@@ -344,18 +343,7 @@ impl Parsed {
 
     fn check_challenges(&self, checks: &mut Checks, binding: &Binding) {
         let CcaEvidence { platform, realm, .. } = &self.evidence;
-        let found = &realm.challenge;
-        match binding.report_data.as_deref().map(ReportData::padded) {
-            None => checks.not_checked(&checks::CHALLENGE, "no report data were asked for"),
-            Some(Ok(expected)) if expected.as_bytes() == found => {
-                checks.pass(&checks::CHALLENGE, found.to_claim());
-            }
-            Some(Ok(expected)) => {
-                let detail = "expected is padded to 64 bytes with zeros";
-                checks.fail(&checks::CHALLENGE, expected.to_string(), found.to_claim(), detail);
-            }
-            Some(Err(error)) => checks.fail(&checks::CHALLENGE, "", found.to_claim(), error.to_string()),
-        }
+        checks.report_data(&checks::CHALLENGE, binding, &realm.challenge);
         match (platform.profile.model, &platform.challenge) {
             (Model::HesRak, Some(challenge)) if *challenge == realm.challenge => {
                 checks.pass(&checks::PLATFORM_CHALLENGE, challenge.to_claim());
@@ -367,22 +355,6 @@ impl Parsed {
             (Model::Delegated | Model::Direct, _) => {
                 checks.not_checked(&checks::PLATFORM_CHALLENGE, "not in this attestation model");
             }
-        }
-    }
-
-    fn check_init_data(&self, checks: &mut Checks, binding: &Binding) {
-        let found = &self.evidence.realm.personalization_value;
-        let Some(digest) = &binding.init_data else {
-            return checks.not_checked(&checks::INIT_DATA, "no init data were given");
-        };
-        match ReportData::padded(digest.as_bytes()) {
-            Ok(expected) if expected.as_bytes() == found => checks.pass(&checks::INIT_DATA, found.to_claim()),
-            Ok(expected) => {
-                let detail =
-                    "expected is the digest, padded with zeros to the 64 bytes of the personalization value";
-                checks.fail(&checks::INIT_DATA, expected.to_string(), found.to_claim(), detail);
-            }
-            Err(error) => checks.fail(&checks::INIT_DATA, "", found.to_claim(), error.to_string()),
         }
     }
 }

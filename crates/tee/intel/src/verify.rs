@@ -1,1 +1,311 @@
-//! The verifiers.
+//! The verifiers: evidence, collateral, trust anchors and the time in; authenticated claims or
+//! findings out.
+//!
+//! Rules that Intel leaves to the verifier:
+//! - Expired collateral is rejected, never a claim only: a token may not outlive what it rests on.
+//! - A TCB level that is out of date, advisories and the debug bit are claims; whether they are wanted
+//!   is for the policy to say. A revoked level is rejected.
+//! - Init data are compared with MRCONFIGID (48 bytes) or CONFIGID (64 bytes).
+//! - Without an event log the registers are still claims; nothing then says what they are made of.
+
+use std::sync::Arc;
+
+use assay_types::{
+    Authenticated, Binding, Check, Checks, CollateralRequest, CollateralSet, Facts, ParsedEvidence,
+    RawEvidence, Tee, TeeClaimText, TeeClass, UnixTime, Verifier, VerifyError,
+};
+use aws_lc_rs::digest::{Context, SHA256};
+use moka::sync::Cache;
+
+use crate::attestation_key::AttestationKey;
+use crate::certified::{Certified, PckSource};
+use crate::checks::{self, SGX_CHECKS, TDX_CHECKS};
+use crate::claims::quote_claims;
+use crate::collateral::{self, PlatformIds};
+use crate::evidence::IntelEvidence;
+use crate::quote::{Body, CertificationData, EnclaveReport, INTEL_VENDOR_ID, PpidForm, SignatureData};
+use crate::settings::IntelSettings;
+use crate::tcb::{PlatformTcb, QeReport, TcbEvaluation, TcbInputs, TdTcb};
+use crate::{Family, event_log, tcb_claims};
+
+/// Verifies evidence of Intel TDX or of Intel SGX.
+pub struct IntelVerifier(Arc<Inner>);
+
+struct Inner {
+    family: Family,
+    settings: IntelSettings,
+    /// Platforms with their collateral, good when last seen, by the digest of what they were built
+    /// from. Only evidence that was accepted adds one, so strangers cannot push others out.
+    platforms: Cache<[u8; 32], Arc<Certified>>,
+    /// Attestation keys, likewise.
+    keys: Cache<[u8; 32], Arc<AttestationKey>>,
+}
+
+impl std::fmt::Debug for IntelVerifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("IntelVerifier").field(&self.0.family).field(&self.0.settings).finish()
+    }
+}
+
+impl IntelVerifier {
+    /// A verifier of TDX quotes, with or without an event log.
+    pub fn tdx(settings: IntelSettings) -> Self {
+        IntelVerifier::new(Family::Tdx, settings)
+    }
+
+    /// A verifier of SGX quotes.
+    pub fn sgx(settings: IntelSettings) -> Self {
+        IntelVerifier::new(Family::Sgx, settings)
+    }
+
+    fn new(family: Family, settings: IntelSettings) -> Self {
+        let (platforms, keys) =
+            (Cache::new(settings.cached_platforms), Cache::new(settings.cached_platforms));
+        IntelVerifier(Arc::new(Inner { family, settings, platforms, keys }))
+    }
+}
+
+impl Verifier for IntelVerifier {
+    fn tee(&self) -> Tee {
+        match self.0.family {
+            Family::Tdx => Tee::Tdx,
+            Family::Sgx => Tee::Sgx,
+        }
+    }
+
+    fn checks(&self) -> &'static [Check] {
+        match self.0.family {
+            Family::Tdx => TDX_CHECKS,
+            Family::Sgx => SGX_CHECKS,
+        }
+    }
+
+    fn parse(&self, evidence: &RawEvidence) -> Result<Box<dyn ParsedEvidence>, VerifyError> {
+        let parsed = IntelEvidence::parse(evidence.bytes.clone())?;
+        let (named, found) = (self.tee(), parsed.quote.tee());
+        if named != found {
+            let detail = "the quote says which it is";
+            return Err(VerifyError::malformed(&checks::TEE_TYPE, named.as_str(), found.as_str(), detail));
+        }
+        let ids = platform_ids(&parsed.quote.signature);
+        Ok(Box::new(Parsed {
+            evidence: parsed,
+            ids,
+            tee: named,
+            checks: self.checks(),
+            verifier: Arc::clone(&self.0),
+        }))
+    }
+}
+
+struct Parsed {
+    evidence: IntelEvidence,
+    /// What the quote says of its PCK, where it does not carry the certificate.
+    ids: Option<PlatformIds>,
+    tee: Tee,
+    checks: &'static [Check],
+    verifier: Arc<Inner>,
+}
+
+fn platform_ids(signature: &SignatureData) -> Option<PlatformIds> {
+    let CertificationData::Ppid(certification) = &signature.certification else { return None };
+    let plain = certification.form == PpidForm::Plain;
+    Some(PlatformIds {
+        ppid: if plain { certification.ppid.as_ref().try_into().ok() } else { None },
+        encrypted_ppid: (!plain).then(|| certification.ppid.to_vec()),
+        cpu_svn: certification.cpu_svn,
+        pce_svn: certification.pce_svn,
+        pce_id: certification.pce_id.to_le_bytes(),
+    })
+}
+
+impl ParsedEvidence for Parsed {
+    fn collateral_needed(&self, now: UnixTime) -> Vec<CollateralRequest> {
+        self.further_collateral_needed(&CollateralSet::default(), now)
+    }
+
+    fn further_collateral_needed(&self, at_hand: &CollateralSet, _now: UnixTime) -> Vec<CollateralRequest> {
+        let Inner { family, settings, .. } = &*self.verifier;
+        self.pck()
+            .map_or_else(Vec::new, |pck| collateral::needed(*family, pck, settings.update_channel, at_hand))
+    }
+
+    fn verify(
+        &self,
+        binding: &Binding,
+        collateral: &CollateralSet,
+        now: UnixTime,
+    ) -> Result<Vec<Authenticated>, VerifyError> {
+        let Inner { settings, platforms, keys, .. } = &*self.verifier;
+        let quote = &self.evidence.quote;
+        let mut checks = Checks::new(self.checks);
+        self.check_form(&mut checks);
+
+        let platform_digest = self.platform_digest(collateral);
+        let known = platforms.get(&platform_digest);
+        let is_known = known.is_some();
+        let certified = match known {
+            Some(certified) => certified,
+            None => match self.certify(collateral) {
+                Some(certified) => Arc::new(certified),
+                None => return Err(checks.reject()),
+            },
+        };
+        certified.record(&mut checks, now, settings.minimum_evaluation_number);
+
+        let tcb = self.evaluate(&certified);
+        tcb.record(&mut checks);
+        let key_digest = certified.pck_key().and_then(|pck| key_digest(pck.bytes()?, &quote.signature));
+        let key = match (certified.pck_key(), key_digest.and_then(|digest| keys.get(&digest))) {
+            (_, Some(known)) => Some(known),
+            (Some(pck), None) => Some(Arc::new(AttestationKey::build(pck, &quote.signature))),
+            (None, None) => None,
+        };
+        if let Some(key) = &key {
+            key.record(&mut checks);
+            key.check_signature(&mut checks, quote.signed_bytes(), &quote.signature.signature);
+        }
+        checks.report_data(&checks::REPORT_DATA, binding, quote.report_data());
+        let init_data = init_data_field(&quote.body);
+        checks.init_data(&checks::INIT_DATA, binding, init_data);
+
+        let mut claims = quote_claims(quote);
+        tcb_claims::add(&mut claims, &certified, &tcb, now);
+        if let Body::Td(report) = &quote.body {
+            let proven = event_log::check(&mut checks, self.evidence.event_log.as_ref(), &report.rtmrs);
+            if let Some(log) = proven.filter(|_| !checks.any_failed()) {
+                event_log::add_claims(&mut claims, &log);
+            }
+        }
+        let authenticated = checks.finish(Facts {
+            tee: self.tee,
+            class: TeeClass::Cpu,
+            claims,
+            report_data: Some(quote.report_data().to_claim()),
+            init_data: Some(init_data.to_claim()),
+            validity: certified.validity(),
+            collateral: certified.uses().to_vec(),
+            emulated: certified.emulated(),
+            appraiser: None,
+        })?;
+        if !is_known {
+            platforms.insert(platform_digest, certified);
+        }
+        if let (Some(digest), Some(key)) = (key_digest, key) {
+            keys.insert(digest, key);
+        }
+        Ok(vec![authenticated])
+    }
+}
+
+impl Parsed {
+    /// Form, version and types hold, or there would be nothing parsed.
+    fn check_form(&self, checks: &mut Checks) {
+        let quote = &self.evidence.quote;
+        checks.pass(&checks::EVIDENCE_FORM, format!("a quote of {} bytes", quote.bytes().len()));
+        checks.pass(&checks::QUOTE_VERSION, quote.header.version.to_string());
+        checks.pass(&checks::TEE_TYPE, self.tee.as_str());
+        checks.pass(&checks::ATTESTATION_KEY_TYPE, "ECDSA P-256");
+        let (expected, found) = (INTEL_VENDOR_ID.to_claim(), quote.header.vendor_id.to_claim());
+        checks.equal(&checks::VENDOR_ID, &*expected, &*found, "");
+        let certification = quote.signature.certification.type_number();
+        checks.pass(&checks::CERTIFICATION_DATA, format!("type {certification}"));
+    }
+
+    fn pck(&self) -> Option<PckSource<'_>> {
+        match &self.evidence.quote.signature.certification {
+            CertificationData::PckChain(bytes) => Some(PckSource::Chain(bytes)),
+            CertificationData::PckLeaf(bytes) => Some(PckSource::Leaf(bytes)),
+            CertificationData::Ppid(_) => self.ids.as_ref().map(PckSource::Ids),
+        }
+    }
+
+    fn certify(&self, collateral: &CollateralSet) -> Option<Certified> {
+        let Inner { family, settings, .. } = &*self.verifier;
+        Some(Certified::build(&settings.anchors, *family, self.pck()?, collateral))
+    }
+
+    fn evaluate(&self, certified: &Certified) -> TcbEvaluation {
+        let quote = &self.evidence.quote;
+        let platform = certified
+            .pck_extensions()
+            .map(|pck| PlatformTcb { components: pck.components, pce_svn: pck.pce_svn });
+        let td = match &quote.body {
+            Body::Sgx(_) => None,
+            Body::Td(report) => Some(TdTcb {
+                tee_tcb_svn: report.tee_tcb_svn,
+                tee_tcb_svn2: report.v15.as_ref().map(|v15| v15.tee_tcb_svn2),
+                mrsigner_seam: report.mrsigner_seam,
+                seam_attributes: report.seam_attributes,
+            }),
+        };
+        let EnclaveReport { mr_signer, isv_prod_id, isv_svn, misc_select, attributes, .. } =
+            quote.signature.qe_report;
+        TcbEvaluation::new(TcbInputs {
+            tcb_info: certified.tcb_info().map(Arc::as_ref),
+            qe_identity: certified.qe_identity().map(Arc::as_ref),
+            platform,
+            td,
+            qe: Some(QeReport { mr_signer, isv_prod_id, isv_svn, misc_select, attributes }),
+        })
+    }
+
+    /// SHA-256 over all that [`Certified::build`] looks at: the same digest, the same outcome.
+    fn platform_digest(&self, collateral: &CollateralSet) -> [u8; 32] {
+        let mut context = Parts::new();
+        match self.pck() {
+            Some(PckSource::Chain(bytes)) => context.part(b"chain", bytes),
+            Some(PckSource::Leaf(bytes)) => context.part(b"leaf", bytes),
+            Some(PckSource::Ids(ids)) => context.part(b"ids", format!("{ids:?}").as_bytes()),
+            None => context.part(b"none", &[]),
+        }
+        for item in &collateral.items {
+            // Kind and origin are part of the result, so they are part of the key.
+            context.part(format!("{:?} {:?}", item.kind, item.origin).as_bytes(), &item.bytes);
+        }
+        context.finish()
+    }
+}
+
+/// SHA-256 over all that [`AttestationKey::build`] looks at.
+fn key_digest(pck: &[u8], signature: &SignatureData) -> Option<[u8; 32]> {
+    let mut context = Parts::new();
+    context.part(b"pck", pck);
+    context.part(b"report", &signature.qe_report_bytes);
+    context.part(b"signature", &signature.qe_report_signature);
+    context.part(b"key", &signature.attestation_key);
+    context.part(b"data", &signature.qe_auth_data);
+    Some(context.finish())
+}
+
+/// MRCONFIGID or CONFIGID.
+fn init_data_field(body: &Body) -> &[u8] {
+    match body {
+        Body::Td(report) => &report.mr_config_id,
+        Body::Sgx(report) => &report.config_id,
+    }
+}
+
+/// A digest over parts, each with its name and length, so that no two lists of parts run together.
+struct Parts(Context);
+
+impl Parts {
+    fn new() -> Self {
+        Parts(Context::new(&SHA256))
+    }
+
+    fn part(&mut self, name: &[u8], bytes: &[u8]) {
+        for text in [name, bytes] {
+            self.0.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes());
+            self.0.update(text);
+        }
+    }
+
+    fn finish(self) -> [u8; 32] {
+        let mut out = [0; 32];
+        for (to, from) in out.iter_mut().zip(self.0.finish().as_ref()) {
+            *to = *from;
+        }
+        out
+    }
+}

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use assay_types::{
     Authenticated, Binding, Check, Checks, CollateralRequest, CollateralSet, Facts, ParsedEvidence,
-    RawEvidence, ReportData, Tee, TeeClaimText, TeeClass, UnixTime, Verifier, VerifyError,
+    RawEvidence, Tee, TeeClaimText, TeeClass, UnixTime, Verifier, VerifyError,
 };
 use moka::sync::Cache;
 
@@ -131,8 +131,8 @@ impl ParsedEvidence for Parsed {
             self.check_signature(&mut checks, key);
         }
         self.check_vmpl(&mut checks, settings.vmpl);
-        self.check_report_data(&mut checks, binding);
-        self.check_init_data(&mut checks, binding);
+        checks.report_data(&checks::REPORT_DATA, binding, &self.evidence.report.report_data);
+        checks.init_data(&checks::INIT_DATA, binding, &self.evidence.report.host_data);
 
         let Some(key) = &chain.key else {
             return Err(checks.reject());
@@ -304,45 +304,6 @@ impl Parsed {
             checks.pass(&checks::VMPL, vmpl.to_string());
         } else {
             checks.fail(&checks::VMPL, allowed.to_string(), vmpl.to_string(), "");
-        }
-    }
-
-    fn check_report_data(&self, checks: &mut Checks, binding: &Binding) {
-        let found = &self.evidence.report.report_data;
-        let Some(expected) = &binding.report_data else {
-            return checks.not_checked(&checks::REPORT_DATA, "no report data were asked for");
-        };
-        match ReportData::padded(expected) {
-            Ok(expected) if expected.as_bytes() == found => {
-                checks.pass(&checks::REPORT_DATA, found.to_claim());
-            }
-            Ok(expected) => {
-                let detail = "expected is padded to 64 bytes with zeros";
-                checks.fail(&checks::REPORT_DATA, expected.to_string(), found.to_claim(), detail);
-            }
-            Err(e) => {
-                checks.fail(&checks::REPORT_DATA, expected.to_claim(), found.to_claim(), e.to_string());
-            }
-        }
-    }
-
-    fn check_init_data(&self, checks: &mut Checks, binding: &Binding) {
-        let found = &self.evidence.report.host_data;
-        let Some(digest) = &binding.init_data else {
-            return checks.not_checked(&checks::INIT_DATA, "no init data were asked for");
-        };
-        // Every digest has at least as many bytes as the field.
-        let expected = digest.as_bytes().get(..found.len()).unwrap_or_default();
-        let detail = if digest.as_bytes().len() > found.len() {
-            format!("the first 32 bytes of the {} digest count", digest.algorithm())
-        } else {
-            String::new()
-        };
-        if expected == found {
-            let note = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
-            checks.pass(&checks::INIT_DATA, format!("{}{note}", found.to_claim()));
-        } else {
-            checks.fail(&checks::INIT_DATA, expected.to_claim(), found.to_claim(), detail);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! DER (ITU-T X.690), the little of it that AMD's certificates need.
+//! DER (ITU-T X.690), the little of it that vendors' certificates need.
 //!
-//! Certificates are written here by hand and not with a library: they must have AMD's exact shape
-//! (serial number 0, a hardware id that is no ASN.1 inside its extension, two encodings of one
-//! algorithm), and tests need certificates that no careful library would write.
+//! Certificates are written here by hand and not with a library: they must have the vendors' exact
+//! shape (AMD's serial number 0, a hardware id that is no ASN.1 inside its extension, two encodings of
+//! one algorithm), and tests need certificates that no careful library would write.
 
 use assay_types::UnixTime;
 use der::asn1::ObjectIdentifier;
@@ -10,11 +10,11 @@ use time::OffsetDateTime;
 
 use crate::EmulatorError;
 
-pub(super) const BOOLEAN_TRUE: &[u8] = &[0x01, 0x01, 0xff];
-pub(super) const NULL: &[u8] = &[0x05, 0x00];
+pub(crate) const BOOLEAN_TRUE: &[u8] = &[0x01, 0x01, 0xff];
+pub(crate) const NULL: &[u8] = &[0x05, 0x00];
 
 /// Tag, length and content.
-pub(super) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     let len = content.len().to_be_bytes();
     let digits = significant(&len);
     let mut out = vec![tag];
@@ -36,22 +36,26 @@ fn significant(bytes: &[u8]) -> &[u8] {
     bytes.get(zeros..).unwrap_or_default()
 }
 
-pub(super) fn sequence(parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn sequence(parts: &[&[u8]]) -> Vec<u8> {
     tlv(0x30, &parts.concat())
 }
 
-pub(super) fn set(parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn set(parts: &[&[u8]]) -> Vec<u8> {
     tlv(0x31, &parts.concat())
 }
 
 /// A constructed, context-specific tag around `content`.
-pub(super) fn context(number: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn context(number: u8, content: &[u8]) -> Vec<u8> {
     tlv(0xa0 | number, content)
 }
 
-pub(super) fn integer(value: u64) -> Vec<u8> {
-    let bytes = value.to_be_bytes();
-    match significant(&bytes) {
+pub(crate) fn integer(value: u64) -> Vec<u8> {
+    unsigned(&value.to_be_bytes())
+}
+
+/// A number that is not negative, from its big-endian bytes.
+pub(crate) fn unsigned(bytes: &[u8]) -> Vec<u8> {
+    match significant(bytes) {
         [] => tlv(0x02, &[0]),
         digits @ [first, ..] if *first < 0x80 => tlv(0x02, digits),
         // The highest bit is the sign.
@@ -59,32 +63,40 @@ pub(super) fn integer(value: u64) -> Vec<u8> {
     }
 }
 
-pub(super) fn oid(oid: &ObjectIdentifier) -> Vec<u8> {
+pub(crate) fn boolean(value: bool) -> Vec<u8> {
+    tlv(0x01, &[if value { 0xff } else { 0 }])
+}
+
+pub(crate) fn enumerated(value: u8) -> Vec<u8> {
+    tlv(0x0a, unsigned(&[value]).get(2..).unwrap_or_default())
+}
+
+pub(crate) fn oid(oid: &ObjectIdentifier) -> Vec<u8> {
     tlv(0x06, oid.as_bytes())
 }
 
-pub(super) fn bit_string(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn bit_string(bytes: &[u8]) -> Vec<u8> {
     tlv(0x03, &[&[0], bytes].concat())
 }
 
-pub(super) fn octet_string(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn octet_string(bytes: &[u8]) -> Vec<u8> {
     tlv(0x04, bytes)
 }
 
-pub(super) fn utf8_string(text: &str) -> Vec<u8> {
+pub(crate) fn utf8_string(text: &str) -> Vec<u8> {
     tlv(0x0c, text.as_bytes())
 }
 
-pub(super) fn printable_string(text: &str) -> Vec<u8> {
+pub(crate) fn printable_string(text: &str) -> Vec<u8> {
     tlv(0x13, text.as_bytes())
 }
 
-pub(super) fn ia5_string(text: &str) -> Vec<u8> {
+pub(crate) fn ia5_string(text: &str) -> Vec<u8> {
     tlv(0x16, text.as_bytes())
 }
 
 /// UTCTime for the years 1950 to 2049, GeneralizedTime for all others (RFC 5280, 4.1.2.5).
-pub(super) fn time(time: UnixTime) -> Result<Vec<u8>, EmulatorError> {
+pub(crate) fn time(time: UnixTime) -> Result<Vec<u8>, EmulatorError> {
     let out_of_range = EmulatorError::Date { seconds: time.0 };
     let t = OffsetDateTime::from_unix_timestamp(time.0).map_err(|_| out_of_range.clone())?;
     let rest =

@@ -7,7 +7,7 @@ use assay_cose::{Algorithm, Curve, PublicKey};
 use p256::ecdsa::signature::Signer as _;
 use rand_chacha::rand_core::Rng as _;
 
-use crate::Seed;
+use crate::{Seed, asn1};
 
 /// A private key. Clones share it; `Debug` shows the curve alone.
 #[derive(Clone)]
@@ -27,7 +27,7 @@ impl fmt::Debug for EcKey {
 
 impl EcKey {
     /// The key that follows from the seed and the label.
-    pub(super) fn derive(seed: &Seed, label: &str, curve: Curve) -> Self {
+    pub(crate) fn derive(seed: &Seed, label: &str, curve: Curve) -> Self {
         let mut stream = seed.stream(label);
         let mut scalar = vec![0; curve.coordinate_len()];
         loop {
@@ -91,4 +91,51 @@ impl EcKey {
             }
         }
     }
+
+    /// The same signature as certificates carry it: Ecdsa-Sig-Value (RFC 3279, section 2.2.3), DER.
+    pub fn sign_der(&self, message: &[u8]) -> Vec<u8> {
+        let fixed = self.sign(message);
+        let (r, s) = fixed.split_at(fixed.len() / 2);
+        asn1::sequence(&[&asn1::unsigned(r), &asn1::unsigned(s)])
+    }
+
+    /// The public key as SubjectPublicKeyInfo (RFC 5480): id-ecPublicKey, a named curve, uncompressed; DER.
+    pub fn public_key_info(&self) -> Vec<u8> {
+        let curve = match self.curve() {
+            Curve::P256 => oid::P256,
+            Curve::P384 => oid::P384,
+            Curve::P521 => oid::P521,
+        };
+        asn1::sequence(&[
+            &asn1::sequence(&[&asn1::oid(&oid::EC_PUBLIC_KEY), &asn1::oid(&curve)]),
+            &asn1::bit_string(self.public_key().point()),
+        ])
+    }
+
+    /// The AlgorithmIdentifier of [`EcKey::sign_der`] (RFC 5758, section 3.2), DER.
+    pub(crate) fn signature_algorithm(&self) -> Vec<u8> {
+        let algorithm = match self.curve() {
+            Curve::P256 => oid::ECDSA_SHA256,
+            Curve::P384 => oid::ECDSA_SHA384,
+            Curve::P521 => oid::ECDSA_SHA512,
+        };
+        asn1::sequence(&[&asn1::oid(&algorithm)])
+    }
+}
+
+/// Object identifiers of keys and signatures.
+mod oid {
+    use der::asn1::ObjectIdentifier;
+
+    const fn oid(text: &str) -> ObjectIdentifier {
+        ObjectIdentifier::new_unwrap(text)
+    }
+
+    pub(super) const EC_PUBLIC_KEY: ObjectIdentifier = oid("1.2.840.10045.2.1");
+    pub(super) const P256: ObjectIdentifier = oid("1.2.840.10045.3.1.7");
+    pub(super) const P384: ObjectIdentifier = oid("1.3.132.0.34");
+    pub(super) const P521: ObjectIdentifier = oid("1.3.132.0.35");
+    pub(super) const ECDSA_SHA256: ObjectIdentifier = oid("1.2.840.10045.4.3.2");
+    pub(super) const ECDSA_SHA384: ObjectIdentifier = oid("1.2.840.10045.4.3.3");
+    pub(super) const ECDSA_SHA512: ObjectIdentifier = oid("1.2.840.10045.4.3.4");
 }
