@@ -58,10 +58,7 @@ async fn the_last_use_is_noted_and_stays_when_a_piece_is_replaced() {
     let used = async || store.list_collateral().await.unwrap()[0].used;
     assert_eq!(used().await, NOW);
     for (at, noted) in [(50, 50), (40, 50)] {
-        store
-            .note_collateral_uses(&[("intel", "a", NOW.plus(at)), ("intel", "none", NOW)])
-            .await
-            .unwrap();
+        store.note_collateral_uses(&[("intel", "a", NOW.plus(at)), ("intel", "none", NOW)]).await.unwrap();
         assert_eq!(used().await, NOW.plus(noted));
     }
     store.put_collateral(&[("intel", "a", &item(b"2", NOW.plus(60)))]).await.unwrap();

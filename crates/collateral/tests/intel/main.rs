@@ -1,0 +1,15 @@
+//! Collateral as Intel's services serve it, against a double on loopback.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::panic,
+    missing_docs
+)]
+
+mod double;
+mod refresh;
+mod routes;
+mod validity;
+mod world;
