@@ -162,7 +162,7 @@ impl Certified {
             }
             _ if info.is_none() || identity.is_none() => {}
             Some(_) => checks.pass(&checks::EVALUATION_NUMBER, told),
-            None => checks.pass(&checks::EVALUATION_NUMBER, format!("{told}; no minimum is set")),
+            None => checks.not_checked(&checks::EVALUATION_NUMBER, format!("no minimum is set; {told}")),
         }
     }
 
