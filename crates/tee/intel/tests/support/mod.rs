@@ -1,6 +1,9 @@
 //! What tests with vendor vectors share: quotes cut by their offsets, collateral sets, dates.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod der;
+pub(crate) mod pki;
+
 use std::path::PathBuf;
 
 use assay_tee_intel::certified::{Certified, PckSource};
