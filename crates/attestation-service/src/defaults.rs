@@ -8,6 +8,9 @@ pub const ATTESTATION_POLICIES: &[(&str, &str)] = &[(
         include_str!("../policies/sample.rego"),
         include_str!("../policies/snp.rego"),
         include_str!("../policies/cca.rego"),
+        include_str!("../policies/intel.rego"),
+        include_str!("../policies/tdx.rego"),
+        include_str!("../policies/sgx.rego"),
     ),
 )];
 

@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn content_that_is_no_json_or_too_deep_stays_text() {
-        let content = |content| Aael { domain: "d", operation: "o", content }.content_value();
+        let content = |content: &str| Aael { domain: "d", operation: "o", content }.content_value();
         assert_eq!(content("plain"), Value::from("plain"));
         assert_eq!(content(""), Value::from(""));
         assert_eq!(content("7"), Value::from(7));

@@ -38,6 +38,10 @@
 //! - `EV_NO_ACTION` events and events with two digests of one algorithm are not folded into a register.
 //! - `digest_matches_event` is about the digest of the algorithm that is replayed; where this build
 //!   cannot hash (SM3, SHA-1) it is `false`.
+//! - `EV_IPL` data in UTF-16 is read as such, not only where it begins with a full stop. A description
+//!   loses a NUL at its end, not its last character whatever it is.
+//! - Device path nodes for MAC, IPv4, Fibre Channel and BIOS boot are shown as
+//!   `Path(<type>,<subtype>,<hex>)`.
 
 mod aael;
 mod algorithm;

@@ -20,6 +20,14 @@ pub enum CannotWrite {
         /// Its length in bytes.
         found: usize,
     },
+    /// Register and type of the event are both zero or both all ones: it would be read as the end.
+    #[error("an event of register {index} and type {event_type} would be read as the end of the log")]
+    LooksLikeEnd {
+        /// The register index.
+        index: u32,
+        /// The type.
+        event_type: EventType,
+    },
 }
 
 /// How a log ends.
@@ -83,7 +91,7 @@ impl EventLogBuilder {
     /// Adds an event whose digests are those of its data.
     ///
     /// # Errors
-    /// [`CannotWrite::EventLen`].
+    /// [`CannotWrite::EventLen`] and [`CannotWrite::LooksLikeEnd`].
     pub fn event(
         &mut self,
         index: u32,
@@ -97,7 +105,7 @@ impl EventLogBuilder {
     /// describes it.
     ///
     /// # Errors
-    /// [`CannotWrite::EventLen`].
+    /// [`CannotWrite::EventLen`] and [`CannotWrite::LooksLikeEnd`].
     pub fn event_of(
         &mut self,
         index: u32,
@@ -120,7 +128,7 @@ impl EventLogBuilder {
     /// checked but what would not fit its field.
     ///
     /// # Errors
-    /// [`CannotWrite::EventLen`].
+    /// [`CannotWrite::EventLen`] and [`CannotWrite::LooksLikeEnd`].
     pub fn event_with(
         &mut self,
         index: u32,
@@ -131,6 +139,9 @@ impl EventLogBuilder {
         // Before anything is written, so that a refused event leaves no half of it.
         let count = u32::try_from(digests.len()).map_err(|_| CannotWrite::Algorithms)?;
         event_len(data)?;
+        if index == event_type.0 && matches!(index, 0 | u32::MAX) {
+            return Err(CannotWrite::LooksLikeEnd { index, event_type });
+        }
         self.u32(index);
         self.u32(event_type.0);
         self.u32(count);

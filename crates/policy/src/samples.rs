@@ -123,19 +123,6 @@ fn claims(tee: Tee, debug: bool) -> Value {
             "report_data": hex(0x11, 64), "init_data": hex(0x22, 32),
         })
     };
-    let tdx = || {
-        json!({
-            "quote": {
-                "header": { "version": "0400", "att_key_type": "0200", "tee_type": "81000000",
-                            "vendor_id": "939a7233f79c4ca9940a0db3957f0607" },
-                "body": { "mr_td": hex(0, 48), "mr_seam": hex(1, 48), "rtmr_0": hex(2, 48), "rtmr_1": hex(3, 48),
-                          "rtmr_2": hex(4, 48), "xfam": "e718060000000000", "report_data": hex(0x11, 64) },
-            },
-            "td_attributes": { "debug": debug, "septve_disable": true },
-            "tcb_status": "UpToDate", "collateral_expiration_status": "0", "advisory_ids": [],
-            "uefi_event_logs": events(),
-        })
-    };
     match tee {
         Tee::Sample | Tee::SampleDevice => json!({
             "launch_digest": hex(0, 48), "svn": "1", "major_version": "1", "minimum_minor_version": "4",
@@ -146,18 +133,15 @@ fn claims(tee: Tee, debug: bool) -> Value {
             json!({ "measurement": hex(0, 48), "reported_tcb_bootloader": 3, "policy_debug_allowed": debug,
                                   "tpm": { "pcr11": hex(5, 32), "pcr04": hex(6, 32) }, "platform_smt_enabled": true })
         }
-        Tee::Tdx => tdx(),
+        Tee::Tdx => tdx(debug),
         Tee::AzTdxVtpm => {
-            let mut claims = tdx();
+            let mut claims = tdx(debug);
             if let Some(map) = claims.as_object_mut() {
                 map.insert("tpm".to_owned(), json!({ "pcr11": hex(5, 32) }));
             }
             claims
         }
-        Tee::Sgx => {
-            json!({ "header": { "version": "0300" }, "body": { "mr_enclave": hex(0, 32), "mr_signer": hex(1, 32),
-                            "attributes.flags": if debug { "0700000000000000" } else { "0500000000000000" }, "isv_svn": "0000" } })
-        }
+        Tee::Sgx => sgx(debug),
         Tee::Cca => cca(debug),
         Tee::Csv => {
             json!({ "measure": hex(0, 32), "policy": { "nodbg": if debug { 0 } else { 1 } }, "serial_number": "x" })
@@ -215,6 +199,73 @@ fn cca(debug: bool) -> Value {
             },
         },
     })
+}
+
+/// With debugging the TCB is outdated as well, so that what depends on it is tried too.
+fn tcb(claims: &mut Value, debug: bool) {
+    let Some(claims) = claims.as_object_mut() else { return };
+    let ids: &[&str] = if debug { &["INTEL-SA-00837", "INTEL-SA-00960"] } else { &[] };
+    claims.insert("tcb_status".to_owned(), json!(if debug { "OutOfDate" } else { "UpToDate" }));
+    claims.insert("advisory_ids".to_owned(), json!(ids));
+    claims.insert("tcb_date".to_owned(), json!("2026-05-13T00:00:00Z"));
+    claims.insert("tcb_eval_num".to_owned(), json!(20));
+    claims.insert("collateral_expiration_status".to_owned(), json!("0"));
+    if debug {
+        claims.insert("tcb_outdated_seconds".to_owned(), json!(86_400));
+    }
+}
+
+fn tdx(debug: bool) -> Value {
+    let component = |index: u32, label: &str| {
+        json!({ "index": index, "type_name": "EV_EFI_BOOT_SERVICES_APPLICATION", "source": "firmware",
+                "alg": "SHA-384", "digest": format!("{index:096x}"), "digest_matches_event": false, "label": label })
+    };
+    let command = |n: u32| {
+        json!({ "index": 3, "type_name": "EV_IPL", "source": "grub", "alg": "SHA-384", "digest": format!("{n:096x}"),
+                "digest_matches_event": false, "text": format!("grub_cmd: command {n}"), "digest_matches_text": true })
+    };
+    let mut claims = json!({
+        "quote": {
+            "header": { "version": "0400", "att_key_type": "0200", "tee_type": "81000000", "reserved": hex(0, 4),
+                        "vendor_id": "939a7233f79c4ca9940a0db3957f0607", "user_data": hex(0, 20) },
+            "body": { "tcb_svn": hex(3, 16), "mr_td": hex(0, 48), "mr_seam": hex(1, 48), "mrsigner_seam": hex(0, 48),
+                      "seam_attributes": hex(0, 8), "td_attributes": hex(0, 8), "xfam": "e718060000000000",
+                      "mr_config_id": hex(0, 48), "mr_owner": hex(0, 48), "mr_owner_config": hex(0, 48),
+                      "rtmr_0": hex(2, 48), "rtmr_1": hex(3, 48), "rtmr_2": hex(4, 48), "rtmr_3": hex(5, 48),
+                      "report_data": hex(0x11, 64), "tee_tcb_svn2": hex(3, 16), "mr_servicetd": hex(0, 48) },
+        },
+        "td_attributes": { "debug": debug, "septve_disable": true, "hgs_plus_prof": false, "perf_prof": false,
+                           "pmt_prof": false, "migratable": debug, "protection_keys": false, "key_locker": false,
+                           "perfmon": false, "unknown_bits": if debug { json!([1]) } else { json!([]) } },
+        "xfam_features": ["x87", "sse", "avx"],
+        "uefi_event_logs": events(),
+        "boot_components": {
+            "kernel": (0..4).map(|n| component(n, "VenMedia(1428F772)/File(kernel)")).collect::<Value>(),
+            "kernel_command_line": (0..4).map(|n| component(n, "LOADED_IMAGE::LoadOptions")).collect::<Value>(),
+            "initrd": [component(3, "Linux initrd")],
+            "boot_loader": [component(2, "File(shim)")],
+            "boot_loader_commands": (0..64).map(command).collect::<Value>(),
+        },
+    });
+    tcb(&mut claims, debug);
+    claims
+}
+
+fn sgx(debug: bool) -> Value {
+    let mut claims = json!({
+        "header": { "version": "0300", "att_key_type": "0200", "att_key_data_0": hex(0, 4), "qe_svn": "0800",
+                    "pce_svn": "0d00", "vendor_id": "939a7233f79c4ca9940a0db3957f0607", "user_data": hex(0, 20) },
+        "body": { "cpu_svn": hex(6, 16), "misc_select": hex(0, 4), "mr_enclave": hex(0, 32), "mr_signer": hex(1, 32),
+                  "attributes.flags": if debug { "0700000000000000" } else { "0500000000000000" },
+                  "attributes.xfrm": "e700000000000000", "config_id": hex(0, 64), "isv_prod_id": "0000",
+                  "isv_svn": "0000", "config_svn": "0000", "report_data": hex(0x11, 64) },
+        "sgx_attributes": { "init": true, "debug": debug, "mode64bit": true, "provision_key": debug,
+                            "einittoken_key": false, "cet": false, "kss": false, "aex_notify": false,
+                            "unknown_bits": if debug { json!([11]) } else { json!([]) } },
+        "xfrm_features": ["x87", "sse", "avx"], "sgx_isv_prod_id": 0, "sgx_isv_svn": 0, "sgx_config_svn": 0,
+    });
+    tcb(&mut claims, debug);
+    claims
 }
 
 fn events() -> Value {

@@ -38,6 +38,23 @@ fn using(name: &str, rules: &str) -> String {
     format!("{rules}\ntrust_claims := {{\"hardware\": 2}} if {{ {name} != 0 }}")
 }
 
+/// Operators take the bundled policy as it is, change a line and set it: so all of it must be admitted.
+#[tokio::test]
+async fn the_bundled_policy_is_admitted() {
+    let text = concat!(
+        include_str!("../../attestation-service/policies/default_cpu.rego"),
+        include_str!("../../attestation-service/policies/sample.rego"),
+        include_str!("../../attestation-service/policies/snp.rego"),
+        include_str!("../../attestation-service/policies/cca.rego"),
+        include_str!("../../attestation-service/policies/intel.rego"),
+        include_str!("../../attestation-service/policies/tdx.rego"),
+        include_str!("../../attestation-service/policies/sgx.rego"),
+    );
+    admit_as(PolicyKind::Attestation, text).await.unwrap();
+    let resource = include_str!("../../attestation-service/policies/resource.rego");
+    admit_as(PolicyKind::Resource, resource).await.unwrap();
+}
+
 #[tokio::test]
 async fn good_policies_are_admitted() {
     let policy = admit_as(PolicyKind::Attestation, TRUSTEE_LIKE).await.unwrap();

@@ -1,13 +1,16 @@
 //! Intel's collateral: what it is, how it is asked for, and whether it is genuine.
 
 mod document;
+mod envelope;
 mod import;
 mod inspector;
 mod json;
 mod needed;
+pub(crate) mod pieces;
 mod qe_identity;
 mod requests;
 mod tcb_info;
+mod v3;
 
 pub use document::{BadDocument, Verdict};
 pub use import::{NotCollateral, split_collateral};
