@@ -1,10 +1,14 @@
 //! The command line: one verb, one job.
 
+mod collateral;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use assay_types::Tee;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use collateral::{CaArg, CollateralCommand, IntelTee, RefreshArgs, StoreArgs, VendorArg};
 
 /// Confidential-computing attestation: prove what a guest is, and give it its secrets.
 #[derive(Debug, Parser)]
@@ -45,6 +49,9 @@ pub(crate) enum Command {
     /// Arm CCA tokens.
     #[command(subcommand)]
     Cca(CcaCommand),
+    /// The collateral in a server's store: certificates, revocation lists, TCB information.
+    #[command(subcommand)]
+    Collateral(CollateralCommand),
     /// Attestation result tokens.
     #[command(subcommand)]
     Token(TokenCommand),

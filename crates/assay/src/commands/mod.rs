@@ -5,6 +5,7 @@ pub(crate) mod attest;
 pub(crate) mod bench;
 pub(crate) mod cca;
 pub(crate) mod checks;
+pub(crate) mod collateral;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod emulate;
