@@ -15,9 +15,9 @@ use assay_tee_intel::certified::{Certified, PckSource};
 use assay_tee_intel::collateral::PlatformIds;
 use assay_tee_intel::{Family, IntelAnchors, TDX_CHECKS};
 use assay_types::{Checks, Finding};
-use serde_json::json;
 use collateral_support::pki::{CERTIFIES, Key, SIGNS, World, now, pem};
 use collateral_support::{at, failed};
+use serde_json::json;
 
 fn findings(world: &World, certified: &Certified) -> Vec<Finding> {
     let mut checks = Checks::new(TDX_CHECKS);
@@ -282,8 +282,12 @@ fn a_quote_without_its_chain_finds_it_among_the_collateral() {
 #[test]
 fn without_anything_every_source_of_trust_is_missed() {
     let world = World::default();
-    let certified =
-        Certified::build(&IntelAnchors::intel(), Family::Sgx, PckSource::Chain(b""), &collateral_support::set([]));
+    let certified = Certified::build(
+        &IntelAnchors::intel(),
+        Family::Sgx,
+        PckSource::Chain(b""),
+        &collateral_support::set([]),
+    );
     let found = findings(&world, &certified);
     assert_eq!(failed(&found), ["INTEL-011", "INTEL-030", "INTEL-040"]);
     assert!(!certified.holds());

@@ -11,9 +11,9 @@
 mod collateral_support;
 
 use assay_tee_intel::{PckExtensions, SgxType};
-use proptest::prelude::*;
 use collateral_support::der::{boolean, int, octets, oid, seq};
 use collateral_support::pki::SgxExtension;
+use proptest::prelude::*;
 
 #[test]
 fn every_member_is_read() {
