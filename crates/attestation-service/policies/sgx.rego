@@ -2,29 +2,29 @@
 # Intel SGX. An enclave is known by its measurement, or by its signer together with product and version.
 # Each of these reference values that is registered must be met.
 
-sgx_known if input.sgx.body.mr_enclave in query_reference_value("sgx_mr_enclave")
-
 sgx_known if {
+	input.sgx.body.mr_enclave in query_reference_value("sgx_mr_enclave")
+} else := true if {
 	query_reference_value("sgx_mr_signer") != null
 	query_reference_value("sgx_isv_prod_id") != null
 	query_reference_value("sgx_minimum_isv_svn") != null
 }
 
-sgx_mr_enclave_wanted if query_reference_value("sgx_mr_enclave") == null
+sgx_mr_enclave_wanted if intel_met(input.sgx.body.mr_enclave, query_reference_value("sgx_mr_enclave"))
 
-sgx_mr_enclave_wanted if input.sgx.body.mr_enclave in query_reference_value("sgx_mr_enclave")
+sgx_mr_signer_wanted if intel_met(input.sgx.body.mr_signer, query_reference_value("sgx_mr_signer"))
 
-sgx_mr_signer_wanted if query_reference_value("sgx_mr_signer") == null
+sgx_product_wanted if {
+	query_reference_value("sgx_isv_prod_id") == null
+} else := true if {
+	intel_listed(input.sgx.sgx_isv_prod_id, query_reference_value("sgx_isv_prod_id"))
+}
 
-sgx_mr_signer_wanted if input.sgx.body.mr_signer in query_reference_value("sgx_mr_signer")
-
-sgx_product_wanted if query_reference_value("sgx_isv_prod_id") == null
-
-sgx_product_wanted if intel_listed(input.sgx.sgx_isv_prod_id, query_reference_value("sgx_isv_prod_id"))
-
-sgx_version_wanted if query_reference_value("sgx_minimum_isv_svn") == null
-
-sgx_version_wanted if intel_at_least(input.sgx.sgx_isv_svn, query_reference_value("sgx_minimum_isv_svn"))
+sgx_version_wanted if {
+	query_reference_value("sgx_minimum_isv_svn") == null
+} else := true if {
+	intel_at_least(input.sgx.sgx_isv_svn, query_reference_value("sgx_minimum_isv_svn"))
+}
 
 executables := 3 if {
 	input.sgx
@@ -42,20 +42,27 @@ hardware := 2 if {
 	input.sgx.collateral_expiration_status == "0"
 }
 
+# Up to date, allowed by name, or outdated for no longer than is allowed.
 sgx_status_wanted if {
-	intel_status_allowed(input.sgx.tcb_status, query_reference_value("sgx_allowed_tcb_status"))
-}
-
-sgx_status_wanted if {
+	input.sgx.tcb_status == "UpToDate"
+} else := true if {
+	intel_listed(input.sgx.tcb_status, query_reference_value("sgx_allowed_tcb_status"))
+} else := true if {
 	sgx_graced
 	intel_at_most(input.sgx.tcb_outdated_seconds, query_reference_value("sgx_tcb_grace_seconds"))
 }
 
-# Whether the time since the TCB became outdated decides.
+# Whether the time since the TCB became outdated decides: what is left once the platform is updated must
+# be allowed.
 sgx_graced if {
 	query_reference_value("sgx_tcb_grace_seconds") != null
-	updated := intel_updated[input.sgx.tcb_status]
-	intel_status_allowed(updated, query_reference_value("sgx_allowed_tcb_status"))
+	sgx_updated_allowed
+}
+
+sgx_updated_allowed if {
+	intel_updated[input.sgx.tcb_status] == "UpToDate"
+} else := true if {
+	intel_listed(intel_updated[input.sgx.tcb_status], query_reference_value("sgx_allowed_tcb_status"))
 }
 
 sgx_other_advisories := [id |
@@ -63,9 +70,9 @@ sgx_other_advisories := [id |
 	not intel_listed(id, query_reference_value("sgx_allowed_advisories"))
 ]
 
-sgx_advisories_wanted if input.sgx.tcb_status == "UpToDate"
-
 sgx_advisories_wanted if {
+	input.sgx.tcb_status == "UpToDate"
+} else := true if {
 	is_array(input.sgx.advisory_ids)
 	sgx_other_advisories == []
 }

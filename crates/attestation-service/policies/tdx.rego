@@ -5,17 +5,16 @@
 # The TD's initial content, and what its firmware measured into registers 1 and 2: boot loader, kernel,
 # command line, initrd. Register 0 has what differs from host to host.
 tdx_measured if {
-	input.tdx
-	input.tdx.quote.body.mr_td in query_reference_value("mr_td")
+	tdx_mr_td_wanted
 	input.tdx.quote.body.rtmr_1 in query_reference_value("rtmr_1")
 	input.tdx.quote.body.rtmr_2 in query_reference_value("rtmr_2")
 	tdx_rtmr_0_wanted
 }
 
-# Where registered.
-tdx_rtmr_0_wanted if query_reference_value("rtmr_0") == null
+tdx_mr_td_wanted if input.tdx.quote.body.mr_td in query_reference_value("mr_td")
 
-tdx_rtmr_0_wanted if input.tdx.quote.body.rtmr_0 in query_reference_value("rtmr_0")
+# Where registered.
+tdx_rtmr_0_wanted if intel_met(input.tdx.quote.body.rtmr_0, query_reference_value("rtmr_0"))
 
 # Kernel and command line as the firmware measures them when the hypervisor gives them. These components
 # come from events that the registers prove; what the log calls them is not proven, so the register counts:
@@ -60,24 +59,24 @@ tdx_boot_wanted if {
 }
 
 # Where registered.
-tdx_boot_differs if {
-	query_reference_value("tdvfkernel") != null
+tdx_kernel_differs if {
 	tdx_other_kernels != []
-}
-
-tdx_boot_differs if {
-	query_reference_value("tdvfkernel") != null
+} else := true if {
 	tdx_misplaced_kernels != []
 }
 
-tdx_boot_differs if {
-	query_reference_value("tdvfkernelparams") != null
+tdx_command_line_differs if {
 	tdx_other_command_lines != []
+} else := true if {
+	tdx_misplaced_command_lines != []
 }
 
 tdx_boot_differs if {
+	tdx_kernel_differs
+	query_reference_value("tdvfkernel") != null
+} else := true if {
+	tdx_command_line_differs
 	query_reference_value("tdvfkernelparams") != null
-	tdx_misplaced_command_lines != []
 }
 
 # 4: the registers are wanted, but kernel and command line are not known one by one, because the guest
@@ -93,7 +92,7 @@ executables := 3 if {
 hardware := 2 if {
 	input.tdx.quote.header.tee_type == "81000000"
 	input.tdx.quote.header.vendor_id == "939a7233f79c4ca9940a0db3957f0607"
-	input.tdx.quote.body.mr_td in query_reference_value("mr_td")
+	tdx_mr_td_wanted
 	tdx_module_wanted
 	tdx_tcb_svn_wanted
 	tdx_status_wanted
@@ -102,29 +101,32 @@ hardware := 2 if {
 }
 
 # Where registered: that the module is Intel's is a matter of verification.
-tdx_module_wanted if query_reference_value("mr_seam") == null
-
-tdx_module_wanted if input.tdx.quote.body.mr_seam in query_reference_value("mr_seam")
+tdx_module_wanted if intel_met(input.tdx.quote.body.mr_seam, query_reference_value("mr_seam"))
 
 # Where registered.
-tdx_tcb_svn_wanted if query_reference_value("tcb_svn") == null
+tdx_tcb_svn_wanted if intel_met(input.tdx.quote.body.tcb_svn, query_reference_value("tcb_svn"))
 
-tdx_tcb_svn_wanted if input.tdx.quote.body.tcb_svn in query_reference_value("tcb_svn")
-
+# Up to date, allowed by name, or outdated for no longer than is allowed.
 tdx_status_wanted if {
-	intel_status_allowed(input.tdx.tcb_status, query_reference_value("tdx_allowed_tcb_status"))
-}
-
-tdx_status_wanted if {
+	input.tdx.tcb_status == "UpToDate"
+} else := true if {
+	intel_listed(input.tdx.tcb_status, query_reference_value("tdx_allowed_tcb_status"))
+} else := true if {
 	tdx_graced
 	intel_at_most(input.tdx.tcb_outdated_seconds, query_reference_value("tdx_tcb_grace_seconds"))
 }
 
-# Whether the time since the TCB became outdated decides.
+# Whether the time since the TCB became outdated decides: what is left once the platform is updated must
+# be allowed.
 tdx_graced if {
 	query_reference_value("tdx_tcb_grace_seconds") != null
-	updated := intel_updated[input.tdx.tcb_status]
-	intel_status_allowed(updated, query_reference_value("tdx_allowed_tcb_status"))
+	tdx_updated_allowed
+}
+
+tdx_updated_allowed if {
+	intel_updated[input.tdx.tcb_status] == "UpToDate"
+} else := true if {
+	intel_listed(intel_updated[input.tdx.tcb_status], query_reference_value("tdx_allowed_tcb_status"))
 }
 
 tdx_other_advisories := [id |
@@ -132,9 +134,9 @@ tdx_other_advisories := [id |
 	not intel_listed(id, query_reference_value("tdx_allowed_advisories"))
 ]
 
-tdx_advisories_wanted if input.tdx.tcb_status == "UpToDate"
-
 tdx_advisories_wanted if {
+	input.tdx.tcb_status == "UpToDate"
+} else := true if {
 	is_array(input.tdx.advisory_ids)
 	tdx_other_advisories == []
 }
@@ -150,11 +152,12 @@ tdx_unknown_attributes if count(input.tdx.td_attributes.unknown_bits) > 0
 # A TD that can migrate is as open as the service TD that moves it, which must be named then. Else
 # where registered.
 tdx_service_td_wanted if {
+	input.tdx.td_attributes.migratable
+	tdx_service_td in query_reference_value("mr_servicetd")
+} else := true if {
 	not input.tdx.td_attributes.migratable
-	query_reference_value("mr_servicetd") == null
+	intel_met(tdx_service_td, query_reference_value("mr_servicetd"))
 }
-
-tdx_service_td_wanted if input.tdx.quote.body.mr_servicetd in query_reference_value("mr_servicetd")
 
 # 96: the host may read the TD's memory, whatever else holds.
 configuration := 96 if {
