@@ -9,6 +9,8 @@ pub(crate) mod config;
 pub(crate) mod demo;
 mod demo_cca;
 pub(crate) mod emulate;
+mod emulate_pcs;
+mod emulate_pcs_state;
 pub(crate) mod endorsement;
 pub(crate) mod explain;
 pub(crate) mod policy;
