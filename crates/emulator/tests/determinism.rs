@@ -10,7 +10,8 @@
     missing_docs
 )]
 
-use assay_emulator::{Emulator, Seed};
+use assay_emulator::intel::COLLATERAL_VALIDITY;
+use assay_emulator::{Emulator, IntelSilicon, Seed};
 use assay_tee_snp::evidence::SIGNED_LEN;
 use assay_tee_snp::{KeyKind, Product};
 use assay_types::{AnchorsFile, Digest, Tee};
@@ -39,11 +40,19 @@ fn one_seed_gives_the_same_bytes_every_time() {
 fn the_bytes_of_the_development_seed_are_the_published_ones() {
     let anchors = serde_json::to_vec(&emulator(0).anchors()).unwrap();
     let evidence = emulator(0).snp().guest(Product::Milan).build().unwrap().to_raw();
+    let intel = emulator(0).intel();
+    let td = intel.td().build().unwrap().to_json().to_string();
+    let enclave = intel.enclave().build().unwrap().to_json().to_string();
+    let collateral = intel.collateral(&intel.platform(), COLLATERAL_VALIDITY).to_json(Tee::Tdx).unwrap();
+    let bytes = [anchors, evidence, td.into(), enclave.into(), collateral.to_string().into()];
     assert_eq!(
-        [Digest::sha256(&anchors).to_hex(), Digest::sha256(&evidence).to_hex()],
+        bytes.map(|bytes| Digest::sha256(&bytes).to_hex()),
         [
-            "69a5cc759b7666c2c176d3bee55feb2e0657897c15e6513fd7045be3b8b483fd",
-            "f6f9f0e846501d705db8ecacc566c12ef3d99ceb9c02a0fe20e3e82c4db14c7d"
+            "d894c657360614b54c5031865a4db0162604814c6e3d894e828183fe8a35da71",
+            "f6f9f0e846501d705db8ecacc566c12ef3d99ceb9c02a0fe20e3e82c4db14c7d",
+            "0a358231d5a59c9d1c90509a7d8ac2e2d4ea93212a2fa20251d1a836be9e2a64",
+            "500cf1decc2ab472ee7a3a99be56f1c404d4b54df14cfdaa9c2e028e63bc9b43",
+            "722516735899b8868e69c4c408a91f90a075bc82ead25d0014a04e977291eba1"
         ]
     );
 }
@@ -127,5 +136,8 @@ fn private_keys_and_seeds_are_not_in_debug_output() {
     let key = silicon.endorsement_key(&silicon.guest(Product::Milan).endorsement_key_id());
     assert_eq!(format!("{key:?}"), "EndorsementKey(private)");
     assert!(!format!("{silicon:?}").contains("abab"));
+    let intel = IntelSilicon::new(Seed::new([0xab; 32]));
+    assert!(!format!("{intel:?}").contains("abab"));
+    assert_eq!(format!("{:?}", intel.attestation_key()), "EcKey(P-256, private)");
     assert!(!format!("{:?}", Emulator::new(Seed::new([0xab; 32]))).contains("abab"));
 }

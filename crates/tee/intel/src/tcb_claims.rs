@@ -51,7 +51,9 @@ pub(crate) fn add(claims: &mut Claims, certified: &Certified, tcb: &TcbEvaluatio
     let Some(pck) = certified.pck_extensions() else { return };
     put("fmspc", Some(json!(pck.fmspc.to_claim())));
     put("platform_provider_id", Some(json!(pck.ppid.to_claim())));
-    put("platform_instance_id", pck.platform_instance_id.map(|id| json!(id.to_claim())));
+    // Trustee reads the certificate's 16 bytes as a little-endian number and writes a big-endian one.
+    let instance = pck.platform_instance_id.map(|id| u128::from_le_bytes(id).to_be_bytes());
+    put("platform_instance_id", instance.map(|id| json!(id.to_claim())));
     put("sgx_type", Some(json!(pck.sgx_type.as_str())));
     if let Some(configuration) = &pck.configuration {
         put("is_dynamic_platform", configuration.dynamic_platform.map(Value::from));

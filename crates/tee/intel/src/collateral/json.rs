@@ -150,7 +150,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
 }
 
 /// A value with the path to it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Field<'a> {
     pub(crate) path: String,
     pub(crate) value: &'a Json,

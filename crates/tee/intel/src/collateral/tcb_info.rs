@@ -37,7 +37,7 @@ pub struct TcbInfo {
     pub pce_id: [u8; 2],
     /// Rises with each recovery of the TCB.
     pub evaluation_number: u32,
-    /// The TDX module of version 0, and of every version where there are no identities. TDX only.
+    /// The TDX module of version 0. TDX only.
     pub tdx_module: Option<TdxModule>,
     /// The TDX modules of versions above 0. TDX only.
     pub tdx_module_identities: Vec<TdxModuleIdentity>,

@@ -265,9 +265,12 @@ impl TcbEvaluation {
         }
         // MRSIGNERSEAM and SEAMATTRIBUTES are those of the module at launch.
         let identity = module_identity(info, &td.tee_tcb_svn).map(|identity| &identity.module);
-        let module = if module_version(&td.tee_tcb_svn) > 0 { identity } else { info.tdx_module.as_ref() };
-        if let Some(module) = module {
-            problems.extend(module_differences(module, td));
+        let covered = module_version(&td.tee_tcb_svn) == 0;
+        match if covered { info.tdx_module.as_ref() } else { identity } {
+            Some(module) => problems.extend(module_differences(module, td)),
+            // Without an identity the problem is noted above.
+            None if covered => problems.push("the TCB info names no TDX module of version 0".to_owned()),
+            None => {}
         }
         if problems.is_empty() {
             let found = format!(
