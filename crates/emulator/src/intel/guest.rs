@@ -229,11 +229,13 @@ impl<'a> IntelGuest<'a> {
         })
     }
 
-    /// The vendor has revoked the PCK certificate. The evidence is the same; [`IntelGuest::collateral`] says it.
+    /// A platform whose PCK certificate the vendor has revoked, that of [`IntelSilicon::revoked_ppid`]. The
+    /// evidence is genuine; what the vendor publishes says it.
     #[must_use]
     pub fn pck_revoked(mut self, revoked: bool) -> Self {
         self.revoked = revoked;
-        self
+        let ppid = if revoked { self.silicon.revoked_ppid() } else { self.silicon.platform().ppid };
+        self.platform(|platform| platform.ppid = ppid)
     }
 
     /// Changes the header.
