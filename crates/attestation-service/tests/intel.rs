@@ -69,7 +69,7 @@ async fn without_reference_values_nothing_is_affirming() {
     let world = World::new().await;
     for tee in [Tee::Tdx, Tee::Sgx] {
         let (status, codes) = verdict(&world, Guest::of(tee)).await;
-        assert_eq!(status, TrustTier::Contraindicated);
+        assert_ne!(status, TrustTier::Affirming, "{tee}");
         assert!(!codes.is_empty());
     }
 }

@@ -245,7 +245,7 @@ fn what_is_wrong_or_unknown_is_refused() {
     ] {
         assert_eq!(ask(request).status, status, "{request}");
     }
-    assert_eq!(collateral().to_json(Tee::Snp), Err(EmulatorError::NoCollateral { tee: Tee::Snp }));
+    assert_eq!(collateral().to_json(Tee::Snp), Err(EmulatorError::NotIntel { tee: Tee::Snp }));
 }
 
 #[test]

@@ -9,6 +9,8 @@ pub(crate) mod collateral;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod emulate;
+mod emulate_pcs;
+mod emulate_pcs_state;
 pub(crate) mod endorsement;
 pub(crate) mod explain;
 pub(crate) mod policy;

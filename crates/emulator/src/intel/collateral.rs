@@ -181,12 +181,12 @@ impl Collateral {
     /// `pck_certificate_chain` where it is wished for.
     ///
     /// # Errors
-    /// [`EmulatorError::Date`], [`EmulatorError::NoCollateral`] for another TEE than TDX and SGX.
+    /// [`EmulatorError::Date`], [`EmulatorError::NotIntel`] for another TEE than TDX and SGX.
     pub fn to_json(&self, tee: Tee) -> Result<Value, EmulatorError> {
         let (info, identity) = match tee {
             Tee::Tdx => (&self.tdx_tcb_info, &self.td_qe_identity),
             Tee::Sgx => (&self.sgx_tcb_info, &self.qe_identity),
-            tee => return Err(EmulatorError::NoCollateral { tee }),
+            tee => return Err(EmulatorError::NotIntel { tee }),
         };
         let (info, identity) = (info.issue(), identity.issue());
         let signing_chain = self.tcb_signing_chain()?;

@@ -61,7 +61,7 @@ pub(crate) use tdx_fields::FIELDS as TDX_FIELDS;
 /// A TD or an enclave with these report data and init data, and what is set.
 ///
 /// # Errors
-/// [`EmulatorError`], [`EmulatorError::UnsupportedTee`] for another TEE.
+/// [`EmulatorError`], [`EmulatorError::NotIntel`] for another TEE.
 pub(crate) fn guest(
     silicon: &IntelSilicon,
     tee: Tee,
@@ -72,7 +72,7 @@ pub(crate) fn guest(
     let (fields, mut guest) = match tee {
         Tee::Tdx => (TDX_FIELDS, silicon.td()),
         Tee::Sgx => (SGX_FIELDS, silicon.enclave()),
-        tee => return Err(EmulatorError::UnsupportedTee { tee }),
+        tee => return Err(EmulatorError::NotIntel { tee }),
     };
     let config = init_data.map(Digest::as_bytes).unwrap_or_default();
     guest = guest
@@ -120,7 +120,6 @@ fn cut_or_padded<const N: usize>(digest: &[u8]) -> [u8; N] {
     out
 }
 
-#[expect(clippy::large_enum_variant, reason = "it lives for a moment")]
 enum Applied {
     Yes(IntelGuest<'static>),
     No(IntelGuest<'static>),

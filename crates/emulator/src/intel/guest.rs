@@ -415,9 +415,12 @@ impl<'a> IntelGuest<'a> {
         self.log.as_ref()
     }
 
-    /// What the vendor publishes about this platform, see [`IntelSilicon::collateral`].
+    /// What the vendor publishes about this platform, see [`IntelSilicon::collateral`]. Where the quote only
+    /// names its PCK certificate, the chain is with the collateral. Changes by [`IntelGuest::pck`] and the
+    /// like do not reach it.
     pub fn collateral(&self, validity: Validity) -> Collateral {
         let mut collateral = self.silicon.collateral(&self.platform, validity);
+        collateral.with_pck_chain = self.certification != Certification::PckChain;
         if self.revoked {
             collateral.revoke(&self.platform);
         }
