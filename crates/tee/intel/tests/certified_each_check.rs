@@ -6,18 +6,19 @@
     clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::panic,
+    clippy::print_stdout,
     missing_docs
 )]
 
-mod support;
+mod collateral_support;
 
 use assay_tee_intel::certified::{Certified, PckSource};
 use assay_tee_intel::collateral::PlatformIds;
 use assay_tee_intel::{Family, IntelAnchors, TDX_CHECKS};
 use assay_types::{Checks, Finding};
+use collateral_support::pki::{CERTIFIES, Key, SIGNS, World, now, pem};
+use collateral_support::{at, failed};
 use serde_json::json;
-use support::pki::{CERTIFIES, Key, SIGNS, World, now, pem};
-use support::{at, failed};
 
 fn findings(world: &World, certified: &Certified) -> Vec<Finding> {
     let mut checks = Checks::new(TDX_CHECKS);
@@ -34,7 +35,7 @@ const CASES: &[(&str, &str, Change)] = &[
     ("INTEL-010", "unknown member", |w| w.extra.push(b"{\"tcb_info\":null,\"other\":1}".to_vec())),
     ("INTEL-010", "at most 4194304", |w| w.extra.push(vec![b' '; (4 << 20) + 1])),
     ("INTEL-010", "tcbInfo.tcbType: missing", |w| {
-        let mut bad = support::pki::tcb_info_json(Family::Tdx);
+        let mut bad = collateral_support::pki::tcb_info_json(Family::Tdx);
         bad.as_object_mut().unwrap().remove("tcbType");
         w.extra.push(json!({"tcbInfo": bad, "signature": "00".repeat(64)}).to_string().into_bytes());
     }),
@@ -115,7 +116,7 @@ const CASES: &[(&str, &str, Change)] = &[
     ("INTEL-032", "TDX, version 2", |w| w.tcb_info.as_mut().unwrap().json["version"] = json!(2)),
     ("INTEL-032", "CCA, version 3", |w| w.tcb_info.as_mut().unwrap().json["id"] = json!("CCA")),
     ("INTEL-032", "of the other TEE", |w| {
-        w.tcb_info.as_mut().unwrap().json = support::pki::tcb_info_json(Family::Sgx);
+        w.tcb_info.as_mut().unwrap().json = collateral_support::pki::tcb_info_json(Family::Sgx);
     }),
     ("INTEL-033", "0000906ea100", |w| w.tcb_info.as_mut().unwrap().json["fmspc"] = json!("0000906ea100")),
     ("INTEL-034", "0100", |w| w.tcb_info.as_mut().unwrap().json["pceId"] = json!("0100")),
@@ -282,8 +283,12 @@ fn a_quote_without_its_chain_finds_it_among_the_collateral() {
 #[test]
 fn without_anything_every_source_of_trust_is_missed() {
     let world = World::default();
-    let certified =
-        Certified::build(&IntelAnchors::intel(), Family::Sgx, PckSource::Chain(b""), &support::set([]));
+    let certified = Certified::build(
+        &IntelAnchors::intel(),
+        Family::Sgx,
+        PckSource::Chain(b""),
+        &collateral_support::set([]),
+    );
     let found = findings(&world, &certified);
     assert_eq!(failed(&found), ["INTEL-011", "INTEL-030", "INTEL-040"]);
     assert!(!certified.holds());

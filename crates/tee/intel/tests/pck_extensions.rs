@@ -5,15 +5,16 @@
     clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::panic,
+    clippy::print_stdout,
     missing_docs
 )]
 
-mod support;
+mod collateral_support;
 
 use assay_tee_intel::{PckExtensions, SgxType};
+use collateral_support::der::{boolean, int, octets, oid, seq};
+use collateral_support::pki::SgxExtension;
 use proptest::prelude::*;
-use support::der::{boolean, int, octets, oid, seq};
-use support::pki::SgxExtension;
 
 #[test]
 fn every_member_is_read() {

@@ -5,10 +5,11 @@
     clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::panic,
+    clippy::print_stdout,
     missing_docs
 )]
 
-mod support;
+mod collateral_support;
 
 use assay_tee_intel::collateral::{IsvSvnLevel, QeIdentity, TcbInfo, TcbLevel, Verdict};
 use assay_tee_intel::tcb::TcbStatus::{
@@ -18,8 +19,8 @@ use assay_tee_intel::tcb::TcbStatus::{
 use assay_tee_intel::tcb::{PlatformTcb, QeReport, TcbEvaluation, TcbInputs, TdTcb};
 use assay_tee_intel::{Family, TDX_CHECKS};
 use assay_types::{Checks, Finding, Outcome, UnixTime};
-use support::pki::{identity_json, tcb_info_json};
-use support::{at, failed};
+use collateral_support::pki::{identity_json, tcb_info_json};
+use collateral_support::{at, failed};
 
 #[test]
 fn parts_change_the_status_of_the_whole_by_intels_rules() {

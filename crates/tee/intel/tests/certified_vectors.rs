@@ -5,15 +5,16 @@
     clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::panic,
+    clippy::print_stdout,
     missing_docs
 )]
 
-mod support;
+mod collateral_support;
 
 use assay_tee_intel::tcb::{TcbEvaluation, TcbStatus};
 use assay_tee_intel::{Family, IntelAnchors, TDX_CHECKS, collateral};
 use assay_types::Checks;
-use support::{at, cut, failed, findings, read, set};
+use collateral_support::{at, cut, failed, findings, read, set};
 
 struct Case {
     quote: &'static str,
