@@ -254,7 +254,7 @@ fn files_that_cannot_be_taken_apart_say_why() {
         ("{}", "neither a QuoteCollateralV3"),
         (r#"{"tcb_info":"{}","tcb_info_signature":"00"}"#, "128 hexadecimal digits"),
         (r#"{"tcb_info":"{}"}"#, "tcb_info: expected a member tcbInfo"),
-        (r#"{"tcb_info":5}"#, "tcb_info: not a string"),
+        (r#"{"tcb_info":5}"#, "tcb_info: invalid type"),
         (r#"{"pck_crl":"00"}"#, "pck_crl: not a revocation list"),
         (r#"{"collaterals":[]}"#, "expected a JSON object"),
         (r#"{"collaterals":{"tcbinfos":{}}}"#, "tcbinfos"),
@@ -275,8 +275,10 @@ fn files_that_cannot_be_taken_apart_say_why() {
             "tcbm: expected 36 hexadecimal digits",
         ),
         (r#"{"collaterals":{},"collaterals":{}}"#, "stands twice"),
+        (&format!("{:?}", "x".repeat(100_000)), "invalid type"),
     ] {
         let error = split_collateral(text.as_bytes(), UpdateChannel::Standard).unwrap_err().to_string();
+        assert!(error.len() < 300, "{} bytes", error.len());
         assert!(error.contains(said), "{text}: {error:?} does not say {said:?}");
     }
 }
