@@ -6,7 +6,8 @@
 
 use assay_types::{Digest, ReportData, Tee};
 
-use super::guest::{Certification, IntelGuest};
+use super::certification::Certification;
+use super::guest::IntelGuest;
 use super::level::TcbLevelName;
 use super::pck::{Configuration, PckCa, Platform};
 use super::quote::QuoteHeader;
