@@ -48,11 +48,11 @@ fn the_bytes_of_the_development_seed_are_the_published_ones() {
     assert_eq!(
         bytes.map(|bytes| Digest::sha256(&bytes).to_hex()),
         [
-            "d894c657360614b54c5031865a4db0162604814c6e3d894e828183fe8a35da71",
+            "0781e4cfcffc8d23f771bead45addee7b47654512a57dbffa6bf19fdd1aae932",
             "f6f9f0e846501d705db8ecacc566c12ef3d99ceb9c02a0fe20e3e82c4db14c7d",
-            "0a358231d5a59c9d1c90509a7d8ac2e2d4ea93212a2fa20251d1a836be9e2a64",
-            "500cf1decc2ab472ee7a3a99be56f1c404d4b54df14cfdaa9c2e028e63bc9b43",
-            "722516735899b8868e69c4c408a91f90a075bc82ead25d0014a04e977291eba1"
+            "ea104327c75a6373bfe63a6015b9262d7d62f6a53936346b82cda73c80caba01",
+            "c94028aa7c9b8042545260d14bf03bffebd27e036bbff80dab6572e08e0c348c",
+            "577d6dca52996d78f1b48f6f5b67e9190ef89621a71f0b7ff1d410d0f2723be2"
         ]
     );
 }

@@ -5,6 +5,7 @@
     clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::panic,
+    clippy::print_stdout,
     missing_docs
 )]
 
