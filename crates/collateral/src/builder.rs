@@ -9,7 +9,7 @@ use assay_types::{Clock, CollateralInspector, Vendor};
 
 use crate::cache::CollateralCache;
 use crate::chain::{Inner, Times};
-use crate::error::ConfigurationError;
+use crate::configuration_error::ConfigurationError;
 use crate::flight::Flights;
 use crate::folder;
 use crate::http::VendorService;

@@ -12,7 +12,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use crate::chain::plausible;
-use crate::error::{AttemptOutcome, ConfigurationError};
+use crate::configuration_error::ConfigurationError;
+use crate::error::AttemptOutcome;
 use crate::http_settings::{HttpSettings, SecretHeader};
 use crate::pacing::Pacer;
 

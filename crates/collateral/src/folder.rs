@@ -8,7 +8,8 @@ use assay_types::{CollateralOrigin, CollateralRequest};
 use bytes::Bytes;
 
 use crate::chain::plausible;
-use crate::error::{AttemptOutcome, ConfigurationError};
+use crate::configuration_error::ConfigurationError;
+use crate::error::AttemptOutcome;
 use crate::issuer_chain::largest_piece;
 
 /// Looks whether `path` is a folder that can be read.

@@ -108,7 +108,7 @@ impl Inner {
     ) -> Option<Validity> {
         let cache = self.cache.as_ref()?;
         let cached = timeout_at(end, cache.get(request.vendor, &request.cache_key)).await.ok()?.ok()??;
-        cached.validity.filter(|validity| now <= validity.not_after)
+        self.validity_of(request, &cached).ok()?.filter(|validity| now <= validity.not_after)
     }
 }
 

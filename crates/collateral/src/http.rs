@@ -8,8 +8,9 @@ use reqwest::Url;
 use tokio::time::Instant;
 
 use crate::chain::plausible;
+use crate::configuration_error::ConfigurationError;
 use crate::endpoint::Endpoint;
-use crate::error::{AttemptOutcome, ConfigurationError};
+use crate::error::AttemptOutcome;
 use crate::http_settings::{HttpSettings, Route};
 use crate::issuer_chain::with_chain;
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use reqwest::header::{HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
-use crate::error::ConfigurationError;
+use crate::configuration_error::ConfigurationError;
 
 /// The longest value of a secret header, in bytes.
 const MAX_SECRET: usize = 4096;

@@ -54,6 +54,16 @@ impl World {
     }
 
     pub async fn with(options: Options) -> Self {
+        let cache = intel_collateral(&Emulator::new(Seed::DEVELOPMENT)).await;
+        let collateral = |clock| CollateralService::builder(clock).cache(cache).build().unwrap();
+        World::with_collateral(options, collateral).await
+    }
+
+    /// A world with this source of collateral.
+    pub async fn with_collateral(
+        options: Options,
+        collateral: impl FnOnce(Arc<dyn Clock>) -> CollateralService,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(StoreOptions {
             database: dir.path().join("assay.db"),
@@ -93,10 +103,7 @@ impl World {
         let corims = CorimSettings { signers: vec![endorser], danger_allow_unsigned: false };
         let service = AttestationService::new(
             registry,
-            CollateralService::builder(shared.clone())
-                .cache(intel_collateral(&emulator).await)
-                .build()
-                .unwrap(),
+            collateral(shared.clone()),
             Arc::new(policies),
             Arc::new(ReferenceValues::load_with(store.clone(), shared.clone(), corims).await.unwrap()),
             Arc::new(

@@ -146,6 +146,16 @@ async fn an_answer_that_is_a_step_back_does_not_replace_the_valid_copy() {
 }
 
 #[tokio::test]
+async fn nor_does_it_replace_a_valid_entry_of_before_the_inspector() {
+    let world = World::new(Say::body(format!("good {START} {}", END - 1))).await;
+    let old = Cached::new(Bytes::from_static(GOOD.as_bytes()), UnixTime(START));
+    world.cache.put(Vendor::Intel, "tcb-info/a", old.clone()).await.unwrap();
+    let error = world.service.refresh(&request("a")).await.unwrap_err();
+    assert!(matches!(outcomes(&error)[..], [AttemptOutcome::Older { .. }]), "{error}");
+    assert_eq!(world.cached().await, Some(old));
+}
+
+#[tokio::test]
 async fn an_answer_that_does_not_pass_is_neither_used_nor_kept() {
     let world = World::new(Say::body("forged 1 2")).await;
     let error = world.fetch().await.unwrap_err();
