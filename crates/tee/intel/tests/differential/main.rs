@@ -16,6 +16,7 @@ mod dice;
 mod judges;
 mod of_collateral;
 mod of_guest;
+mod of_lists;
 #[path = "../quote_support/mod.rs"]
 mod quote_support;
 mod raw;

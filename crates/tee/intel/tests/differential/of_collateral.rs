@@ -1,13 +1,11 @@
-//! Changes of what the vendor publishes.
+//! Changes of what the vendor publishes: TCB info and identities.
 
-use assay_emulator::intel::{
-    AfterSigning, Collateral, CrlTemplate, EnclaveTcbLevel, Name, Role, SignedJson, TdxModule, pem,
-};
-use assay_types::{Tee, UnixTime};
-use serde_json::Value;
+use assay_emulator::intel::{AfterSigning, Collateral, EnclaveTcbLevel, SignedJson, TdxModule};
+use assay_types::Tee;
 
 use crate::dice::Dice;
-use crate::of_guest::{around, certificate};
+use crate::of_guest::around;
+use crate::of_lists;
 use crate::semantic::Draft;
 
 const STATUSES: [&str; 11] = [
@@ -30,10 +28,7 @@ pub(crate) fn mutate(dice: &mut Dice, draft: &mut Draft<'_>) {
         3 | 4 => module(dice, draft),
         5 | 6 => identity(dice, draft),
         7 => after_signing(dice, draft),
-        8 => lists(dice, draft),
-        9 => authorities(dice, draft),
-        10 => members(dice, draft),
-        _ => time(dice, draft),
+        _ => of_lists::mutate(dice, draft),
     }
 }
 
@@ -47,7 +42,7 @@ fn enclave(collateral: &mut Collateral, tee: Tee) -> &mut SignedJson<assay_emula
 
 fn tcb_info(dice: &mut Dice, draft: &mut Draft<'_>) {
     let tee = draft.tee;
-    let (kind, seed) = (dice.below(13), dice.next());
+    let (kind, seed) = (dice.below(15), dice.next());
     draft.note(format!("TCB info {kind}, seed {seed}"));
     draft.collateral(move |c| {
         let info = &mut info(c, tee).content;
@@ -162,7 +157,7 @@ fn levels(dice: &mut Dice, levels: &mut Vec<EnclaveTcbLevel>) {
         3 => levels.clear(),
         4 => levels[at].tcb_status = dice.pick(&STATUSES).to_owned(),
         _ => {
-            levels[at].tcb.isvsvn = dice.pick(&[0, 3, 5, 200, 300, 300]);
+            levels[at].tcb.isvsvn = dice.pick(&[0, 3, 5, 200, 300, 300, 300]);
             levels[at].advisory_ids = Some(vec!["INTEL-SA-00002".to_owned()]);
         }
     }
@@ -240,113 +235,4 @@ fn after_signing(dice: &mut Dice, draft: &mut Draft<'_>) {
             (_, false) => identity.edit_text(text),
         }
     });
-}
-
-fn lists(dice: &mut Dice, draft: &mut Draft<'_>) {
-    let (kind, of_root, value, stray) = (dice.below(10), dice.one_in(2), dice.byte(), draft.stray());
-    draft.note(format!("revocation list {kind}, of the root {of_root}, value {value}"));
-    draft.collateral(move |c| {
-        let ca = c.platform.ca;
-        let list: &mut CrlTemplate = if of_root { &mut c.root_crl } else { c.crl_mut(ca) };
-        match kind {
-            0 | 1 => {
-                let span = around(value);
-                (list.this_update, list.next_update) = (span.not_before, Some(span.not_after));
-            }
-            2 => list.next_update = None,
-            3 => list.broken_signature = true,
-            4 => list.signer = stray,
-            5 => list.issuer = Name::new("Intel SGX something"),
-            6 => list.revoke(&[value, 1, 2, 3]),
-            7 => list.number = dice_number(value),
-            8 => list.authority_key_id = vec![value; 20],
-            _ => {
-                list.revoke(&[7]);
-                list.revoked[0].reason = [None, Some(0), Some(6), Some(8)][usize::from(value) % 4];
-            }
-        }
-    });
-}
-
-const fn dice_number(value: u8) -> u64 {
-    match value % 3 {
-        0 => 0,
-        1 => 4_294_967_296,
-        _ => 2,
-    }
-}
-
-fn authorities(dice: &mut Dice, draft: &mut Draft<'_>) {
-    if dice.one_in(3) {
-        let role = dice.pick(&[Role::Root, Role::PlatformCa, Role::ProcessorCa, Role::TcbSigning]);
-        draft.note(format!("{role:?} is revoked"));
-        return draft.collateral(move |c| c.revoke_authority(role));
-    }
-    if dice.one_in(4) {
-        draft.note("the PCK is revoked");
-        return draft.guest(|guest| guest.pck_revoked(true));
-    }
-    let which = dice.below(4);
-    let (name, edit) = certificate(dice, draft);
-    draft.note(format!("{}: {name}", ["TCB signing", "TCB signing", "root", "CA"][which]));
-    draft.collateral(move |c| match which {
-        0 | 1 => edit(&mut c.tcb_signing),
-        2 => edit(&mut c.root),
-        _ => edit(&mut c.platform_ca),
-    });
-}
-
-fn members(dice: &mut Dice, draft: &mut Draft<'_>) {
-    let (tee, kind) = (draft.tee, dice.below(9));
-    draft.note(format!("members {kind}"));
-    let other = if tee == Tee::Sgx { Tee::Tdx } else { Tee::Sgx };
-    let whole = draft.with_guest(|guest| guest.collateral(assay_emulator::intel::COLLATERAL_VALIDITY));
-    let (others, root) = (whole.to_json(other).unwrap(), whole.root.issue().unwrap());
-    let processor_crl = hex::encode(whole.processor_crl.issue().unwrap());
-    draft.members(move |members| {
-        let copy = |members: &mut serde_json::Map<String, Value>, name: &str| {
-            for (member, value) in others.as_object().unwrap() {
-                if member.starts_with(name) {
-                    members.insert(member.clone(), value.clone());
-                }
-            }
-        };
-        let text =
-            |members: &serde_json::Map<String, Value>, name: &str| members[name].as_str().unwrap().to_owned();
-        match kind {
-            0 => copy(members, "tcb_info"),
-            1 => copy(members, "qe_identity"),
-            2 => drop(members.insert("pck_crl".into(), processor_crl.into())),
-            3 => drop(members.insert("pck_crl".into(), members["root_ca_crl"].clone())),
-            4 => {
-                drop(members.insert("pck_crl_issuer_chain".into(), members["tcb_info_issuer_chain"].clone()))
-            }
-            5 => {
-                let chain = text(members, "tcb_info_issuer_chain");
-                let (signer, _) = chain.split_at(chain.rfind("-----BEGIN").unwrap());
-                members.insert("tcb_info_issuer_chain".into(), signer.into());
-            }
-            6 => {
-                let chain = text(members, "qe_identity_issuer_chain") + &pem("CERTIFICATE", &root);
-                members.insert("qe_identity_issuer_chain".into(), chain.into());
-            }
-            7 => {
-                let chain = text(members, "qe_identity_issuer_chain");
-                let (signer, root) = chain.split_at(chain.rfind("-----BEGIN").unwrap());
-                members.insert("qe_identity_issuer_chain".into(), format!("{root}{signer}").into());
-            }
-            _ => drop(members.insert("tcb_info_signature".into(), members["qe_identity_signature"].clone())),
-        }
-    });
-}
-
-fn time(dice: &mut Dice, draft: &mut Draft<'_>) {
-    let validity = assay_emulator::intel::COLLATERAL_VALIDITY;
-    let edge = dice.pick(&[validity.not_before, validity.not_after]);
-    let now = match dice.below(4) {
-        0 => UnixTime(dice.below(4_000_000_000) as i64),
-        _ => edge.plus(dice.pick(&[-86_400, -1, 0, 0, 1, 86_400])),
-    };
-    draft.note(format!("at {now}"));
-    draft.now = now;
 }

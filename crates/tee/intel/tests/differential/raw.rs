@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::dice::Dice;
 use crate::judges::Trial;
 
-/// Changes one place of quote or collateral. `None` where the change changes nothing.
+/// Changes one place of quote or collateral.
 pub(crate) fn mutate(dice: &mut Dice, trial: &mut Trial) {
     if dice.one_in(3) {
         let before = trial.quote.clone();
