@@ -329,6 +329,59 @@ def cca(w):
     check(key.read_text().startswith("-----BEGIN PUBLIC KEY-----"), "not a public key in PEM")
 
 
+@case("emulate writes TDX and SGX quotes in JSON and bare, and their collateral")
+def intel(w):
+    quote, bare, collateral = w.folder / "intel.json", w.folder / "intel.quote", w.folder / "intel-collateral.json"
+    for tee, version in [("tdx", 4), ("sgx", 3)]:
+        common = ("--tee", tee, "--seed", SEED, "--set", "tcb=out-of-date")
+        w.run("emulate", "evidence", *common, "--out", quote, expect=0)
+        w.run("emulate", "evidence", *common, "--raw", "--out", bare, expect=0)
+        written = json.loads(quote.read_text())
+        check(base64.b64decode(written["quote"]) == bare.read_bytes(), "the bare quote is another one")
+        check(bare.read_bytes()[0] == version, f"not a quote of version {version}")
+        check(("cc_eventlog" in written) == (tee == "tdx"), "an event log belongs to TDX")
+        w.run("emulate", "collateral", *common, "--at", "2026-01-01T00:00:00Z", "--channel", "early", "--out", collateral, expect=0)
+        info = json.loads(json.loads(collateral.read_text())["tcb_info"])
+        check(info["id"] == tee.upper() and info["tcbEvaluationDataNumber"] == 19, f"TCB info {info['id']}")
+        check((info["issueDate"], info["nextUpdate"]) == ("2026-01-01T00:00:00Z", "2026-01-31T00:00:00Z"), "its dates")
+    refused = w.run("emulate", "collateral", "--tee", "snp", "--seed", SEED, "--out", "-", expect=OUR_FAULT)
+    check("tdx and sgx" in refused.text, "the refusal does not say for what there is collateral")
+
+
+@case("emulate pcs answers, fails on command, counts, and stops when told")
+def pcs(w):
+    w.run("emulate", "pcs", "--seed", SEED, "--listen", "0.0.0.0:0", expect=OUR_FAULT)
+    double = subprocess.Popen(
+        [w.assay, "--json", "emulate", "pcs", "--seed", SEED, "--next-update-seconds", "60"],
+        stdout=subprocess.PIPE, cwd=w.folder,
+    )
+    w.started.append(double)
+    base = "http://" + json.loads(double.stdout.readline())["listening"]
+
+    def ask(path, change=None):
+        body = None if change is None else json.dumps(change).encode()
+        try:
+            with urllib.request.urlopen(urllib.request.Request(base + path, body), timeout=10) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read()
+
+    tcb = "/tdx/certification/v4/tcb?fmspc=00A55A000000"
+    status, headers, body = ask(tcb)
+    check(status == 200 and headers["TCB-Info-Issuer-Chain"].startswith("-----BEGIN%20"), f"{status} {headers}")
+    check(json.loads(body)["tcbInfo"]["id"] == "TDX", "not the TCB info of TDX")
+    check(ask("/control", {"fail_status": 429, "retry_after": 5})[0] == 200, "the control refuses")
+    status, headers, _ = ask(tcb)
+    check(status == 429 and headers["Retry-After"] == "5", f"{status} {headers}")
+    check(ask("/control", {"fail_status": 200})[0] == 400, "nonsense is taken")
+    ask("/control", {"fail_status": None, "retry_after": None})
+    check(ask(tcb)[0] == 200, "it does not recover")
+    counted = json.loads(ask("/control")[2])["requests"]
+    check(counted["total"] == 3, f"counted {counted}")
+    double.terminate()
+    check(double.wait(timeout=10) == 0, "the double does not stop in order")
+
+
 @case("verify accepts emulated evidence under its roots", needs=["roots", "evidence"])
 def verify_good(w):
     answer = w.verify(w.evidence, "--anchors", w.roots, expect=ACCEPTED)

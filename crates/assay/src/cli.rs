@@ -1,10 +1,14 @@
 //! The command line: one verb, one job.
 
+mod collateral;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use assay_types::Tee;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use collateral::{CaArg, CollateralCommand, IntelTee, RefreshArgs, StoreArgs, VendorArg};
 
 /// Confidential-computing attestation: prove what a guest is, and give it its secrets.
 #[derive(Debug, Parser)]
@@ -45,6 +49,9 @@ pub(crate) enum Command {
     /// Arm CCA tokens.
     #[command(subcommand)]
     Cca(CcaCommand),
+    /// The collateral in a server's store: certificates, revocation lists, TCB information.
+    #[command(subcommand)]
+    Collateral(CollateralCommand),
     /// Attestation result tokens.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -540,6 +547,40 @@ pub(crate) enum EmulateCommand {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Write what the vendor publishes about the platform that `emulate evidence --tee tdx|sgx` shows with the
+    /// same fields, as one JSON object for verification without a network.
+    Collateral {
+        /// The TEE: tdx or sgx.
+        #[arg(long)]
+        tee: String,
+        /// 64 hexadecimal digits.
+        #[arg(long, value_name = "HEX64")]
+        seed: String,
+        /// Set a field of the evidence.
+        #[arg(long = "set", value_name = "FIELD=VALUE")]
+        set: Vec<String>,
+        /// When it is issued. Without a time it is valid from 2025 to 2031.
+        #[arg(long, value_name = "RFC3339")]
+        at: Option<String>,
+        /// How long after that the next is due.
+        #[arg(
+            long,
+            value_name = "SECONDS",
+            requires = "at",
+            default_value_t = THIRTY_DAYS,
+            value_parser = clap::value_parser!(u32).range(1..)
+        )]
+        next_update_seconds: u32,
+        /// The update channel.
+        #[arg(long, value_enum, default_value_t = UpdateChannel::Standard)]
+        channel: UpdateChannel,
+        /// The file to write; `-` for standard output.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Serve what Intel's provisioning certification service (PCS) would say about an emulated platform, over
+    /// plain HTTP, and a control at /control: GET counts requests, POST changes how the service behaves.
+    Pcs(PcsArgs),
     /// Write the public key that signs the CoRIMs of a seed.
     CorimSigner {
         /// 64 hexadecimal digits.
@@ -552,6 +593,53 @@ pub(crate) enum EmulateCommand {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+}
+
+/// The time from one issue of collateral to the next, unless it is set.
+const THIRTY_DAYS: u32 = 30 * 86_400;
+
+#[derive(Debug, Args)]
+pub(crate) struct PcsArgs {
+    /// 64 hexadecimal digits.
+    #[arg(long, value_name = "HEX64")]
+    pub(crate) seed: String,
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// How long after its issue the next collateral is due.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = THIRTY_DAYS,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) next_update_seconds: u32,
+    /// How long ago collateral was issued: more than until the next update is stale.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) age_seconds: u32,
+    /// The platform's certificates are revoked.
+    #[arg(long)]
+    pub(crate) revoked: bool,
+    /// Wait so long before each answer, at most ten minutes.
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=600_000))]
+    pub(crate) delay_ms: u32,
+    /// Answer everything with this status, 400 to 599.
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(400..=599))]
+    pub(crate) fail_status: Option<u16>,
+    /// Say with it when to come again.
+    #[arg(long, value_name = "SECONDS", requires = "fail_status")]
+    pub(crate) retry_after: Option<u32>,
+    /// Listen on an address that is not a loopback one: whoever reaches it can control it.
+    #[arg(long)]
+    pub(crate) danger_listen_anywhere: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UpdateChannel {
+    /// The evaluation in force.
+    Standard,
+    /// The next one.
+    Early,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

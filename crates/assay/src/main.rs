@@ -5,6 +5,7 @@ mod arguments;
 mod cli;
 mod clock;
 mod codes;
+mod collateral;
 mod commands;
 mod data_dir;
 mod exit;
@@ -64,6 +65,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Policy(command) => asynchronous(commands::policy::run(&command, out)),
         Command::ReferenceValue(command) => asynchronous(commands::reference_value::run(&command, out)),
         Command::Endorsement(command) => asynchronous(commands::endorsement::run(&command, out)),
+        Command::Collateral(command) => asynchronous(commands::collateral::run(&command, out)),
         Command::Bench(args) => asynchronous(commands::bench::run(&args, out)),
     }
 }

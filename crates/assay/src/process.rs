@@ -23,10 +23,17 @@ impl ServerProcess {
         options: &[&str],
         environment: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
+        let data = data.display().to_string();
+        let mut arguments = vec!["serve", "--http", "--listen", "127.0.0.1:0", "--data-dir", &data];
+        arguments.extend(options);
+        ServerProcess::run(&arguments, environment).await
+    }
+
+    /// Starts this program with arguments with which it serves, and waits until it says that it listens.
+    pub(crate) async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["--json", "serve", "--http", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(data)
-            .args(options)
+            .arg("--json")
+            .args(arguments)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use assay_attestation_service::{
-    ATTESTATION_POLICIES, AttestationService, KeySettings, PolicySet, RESOURCE_POLICIES, Registry,
-    StoreCache, TokenKeys, TokenSettings, TrustSettings,
+    ATTESTATION_POLICIES, AttestationService, KeySettings, PolicySet, RESOURCE_POLICIES, Registry, TokenKeys,
+    TokenSettings, TrustSettings,
 };
-use assay_collateral::{CollateralService, HttpSettings};
+use assay_collateral::CollateralService;
 use assay_key_broker_service::{AdminKey, KeyBroker, Parts, Rate};
 use assay_policy::PolicyKind;
 use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
@@ -19,7 +19,7 @@ use assay_tee_cca::CcaSettings;
 use assay_tee_intel::IntelSettings;
 use assay_tee_snp::{CrlPolicy, SnpSettings, VmplPolicy};
 use assay_token::{Jwk, SigningAlgorithm};
-use assay_types::{AnchorsFile, Clock, Vendor};
+use assay_types::{AnchorsFile, Clock};
 use assay_veraison::{VeraisonClient, VeraisonSettings};
 
 use crate::clock::SystemClock;
@@ -32,6 +32,7 @@ use crate::settings::{CcaVerifierKind, Settings};
 pub(crate) struct Built {
     pub(crate) broker: KeyBroker,
     pub(crate) store: Store,
+    pub(crate) collateral: CollateralService,
     /// Whether the admin key did not exist before.
     pub(crate) made_admin_key: bool,
 }
@@ -49,7 +50,10 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
     .await?;
     let (admin_key, made_admin_key) = AdminKey::load_or_create(&dir.admin_key())?;
 
-    let registry = registry(settings, clock.clone())?;
+    let trust = trust(settings)?;
+    let (collateral, _) =
+        crate::collateral::service(&settings.collateral, &trust, &store, Arc::clone(&clock))?;
+    let registry = registry(settings, trust, clock.clone())?;
     let policies = Arc::new(
         PolicySet::load(
             PolicyKind::Attestation,
@@ -79,7 +83,7 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
     };
     let attestation = Arc::new(AttestationService::new(
         registry,
-        collateral(settings, &store, clock.clone())?,
+        collateral.clone(),
         policies,
         values,
         keys,
@@ -95,11 +99,11 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
         clock,
     })
     .await?;
-    Ok(Built { broker, store, made_admin_key })
+    Ok(Built { broker, store, collateral, made_admin_key })
 }
 
-fn registry(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Registry> {
-    let registry = Registry::new(trust(settings)?)?;
+fn registry(settings: &Settings, trust: TrustSettings, clock: Arc<dyn Clock>) -> anyhow::Result<Registry> {
+    let registry = Registry::new(trust)?;
     let cca = &settings.tee.cca;
     let (CcaVerifierKind::Veraison, Some(url)) = (cca.verifier, &cca.veraison_url) else {
         return Ok(registry);
@@ -134,7 +138,8 @@ fn corims(settings: &Settings) -> anyhow::Result<CorimSettings> {
     })
 }
 
-fn trust(settings: &Settings) -> anyhow::Result<TrustSettings> {
+/// What is trusted, with a word in the log for each danger.
+pub(crate) fn trust(settings: &Settings) -> anyhow::Result<TrustSettings> {
     let emulated_anchors = match &settings.danger.trust_emulator {
         Some(file) => {
             tracing::warn!(
@@ -158,6 +163,7 @@ fn trust(settings: &Settings) -> anyhow::Result<TrustSettings> {
             ..CcaSettings::production()
         },
         intel: IntelSettings {
+            update_channel: crate::collateral::channel(&settings.collateral),
             minimum_evaluation_number: settings.tee.intel.minimum_evaluation_number,
             ..IntelSettings::production()
         },
@@ -169,24 +175,6 @@ fn trust(settings: &Settings) -> anyhow::Result<TrustSettings> {
             ..SnpSettings::production()
         },
     })
-}
-
-fn collateral(
-    settings: &Settings,
-    store: &Store,
-    clock: Arc<dyn Clock>,
-) -> anyhow::Result<CollateralService> {
-    let mut builder = CollateralService::builder(clock)
-        .cache(Arc::new(StoreCache(store.clone())))
-        .deadline(Duration::from_secs(settings.collateral.deadline_seconds));
-    if let Some(folder) = &settings.collateral.offline_folder {
-        builder = builder.offline_folder(folder);
-    }
-    let url = settings.collateral.amd_kds_url.trim_end_matches('/');
-    if !url.is_empty() {
-        builder = builder.vendor_service(Vendor::Amd, url, HttpSettings::default());
-    }
-    Ok(builder.build()?)
 }
 
 fn broker_settings(settings: &Settings) -> anyhow::Result<assay_key_broker_service::Settings> {

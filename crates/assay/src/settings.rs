@@ -2,11 +2,15 @@
 //! (`ASSAY_` and the key's path, parts joined by two underscores: `ASSAY_SERVER__LISTEN`). Unknown
 //! keys are refused.
 
+mod collateral;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use collateral::{Collateral, IntelUpdate};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -55,14 +59,6 @@ pub(crate) struct Token {
     pub(crate) algorithm: String,
     pub(crate) lifetime_seconds: i64,
     pub(crate) rotate_days: i64,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Collateral {
-    pub(crate) offline_folder: Option<PathBuf>,
-    pub(crate) amd_kds_url: String,
-    pub(crate) deadline_seconds: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -170,16 +166,6 @@ impl Default for Token {
     }
 }
 
-impl Default for Collateral {
-    fn default() -> Self {
-        Collateral {
-            offline_folder: None,
-            amd_kds_url: "https://kdsintf.amd.com".into(),
-            deadline_seconds: 10,
-        }
-    }
-}
-
 impl Default for Snp {
     fn default() -> Self {
         Snp { require_crl: false, allowed_vmpl: vec![0] }
@@ -205,8 +191,10 @@ impl Default for Log {
     }
 }
 
-/// Every key with its meaning, in the order of the file.
-pub(crate) const KEYS: &[(&str, &str)] = &[
+/// Every key with its meaning, in the order of the file: these, with those of `[collateral]` between.
+const KEYS: [&[(&str, &str)]; 3] = [KEYS_BEFORE, collateral::KEYS, KEYS_AFTER];
+
+const KEYS_BEFORE: &[(&str, &str)] = &[
     ("server.listen", "The address to listen on."),
     (
         "server.data_dir",
@@ -238,9 +226,9 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
     ("token.algorithm", "ES256 or ES384, for new signing keys."),
     ("token.lifetime_seconds", "The longest life of a token; collateral that ends earlier shortens it."),
     ("token.rotate_days", "How long a signing key signs."),
-    ("collateral.offline_folder", "Collateral in the layout of Trustee's kds-store."),
-    ("collateral.amd_kds_url", "AMD's Key Distribution Service or a mirror of it; empty to never ask."),
-    ("collateral.deadline_seconds", "How long collateral may take to come."),
+];
+
+const KEYS_AFTER: &[(&str, &str)] = &[
     ("snp.require_crl", "Refuse SEV-SNP evidence where no revocation list can be had."),
     ("snp.allowed_vmpl", "The privilege levels that reports may come from."),
     ("tee.cca.verifier", "Who verifies Arm CCA tokens: native (this program) or veraison."),
@@ -331,6 +319,7 @@ impl Settings {
             self.tee.cca.verifier == CcaVerifierKind::Native || self.tee.cca.veraison_url.is_some(),
             "tee.cca.verifier is veraison; then tee.cca.veraison_url is needed"
         );
+        self.collateral.check()?;
         anyhow::ensure!(!self.snp.allowed_vmpl.is_empty(), "snp.allowed_vmpl is empty: no report could pass");
         Ok(())
     }
@@ -340,7 +329,7 @@ impl Settings {
         let tree = serde_json::to_value(self)?;
         let mut out = String::new();
         let mut section = "";
-        for (key, meaning) in KEYS {
+        for (key, meaning) in KEYS.into_iter().flatten() {
             let (head, name) = key.rsplit_once('.').unwrap_or(("", key));
             if head != section {
                 section = head;
@@ -383,7 +372,8 @@ mod tests {
     fn every_key_is_documented_and_no_other() {
         let tree = serde_json::to_value(Settings::default()).unwrap();
         let mut found: Vec<String> = leaves("", &tree);
-        let mut documented: Vec<String> = KEYS.iter().map(|(key, _)| (*key).to_owned()).collect();
+        let mut documented: Vec<String> =
+            KEYS.into_iter().flatten().map(|(key, _)| (*key).to_owned()).collect();
         found.sort();
         documented.sort();
         assert_eq!(found, documented);
@@ -407,6 +397,8 @@ mod tests {
             ("[token]\nalgorithm = \"none\"", "token.algorithm"),
             ("[token]\nlifetime_seconds = 1", "token.lifetime_seconds"),
             ("[snp]\nallowed_vmpl = []", "allowed_vmpl"),
+            ("[collateral]\nintel_service = \"pccs\"", "collateral.intel_url"),
+            ("[collateral]\nintel_service = \"other\"", "other"),
             ("[tee.cca]\nverifier = \"veraison\"", "tee.cca.veraison_url"),
             ("[tee.cca]\nverifier = \"other\"", "other"),
             ("[tee.tdx]\nverifier = \"native\"", "tdx"),

@@ -38,3 +38,9 @@ trust_claims := {
 
 # `findings` explains a verdict that is not affirming: one object for each expectation that is not
 # met. `expected` is null where there is no reference value of that name.
+
+# A list as findings show it. An explanation has a limit, and hundreds of values would pass it.
+shown(values) := array.concat(array.slice(values, 0, 16), [sprintf("and %d more", [count(values) - 16])]) if {
+	is_array(values)
+	count(values) > 16
+} else := values

@@ -10,24 +10,25 @@ intel_updated := {
 }
 
 # A reference value may be one value or a list of them. Null is neither.
-intel_listed(value, wanted) if value in wanted
-
 intel_listed(value, wanted) if {
+	value in wanted
+} else := true if {
 	wanted != null
 	value == wanted
 }
 
-intel_status_allowed(status, _) if status == "UpToDate"
-
-intel_status_allowed(status, allowed) if intel_listed(status, allowed)
-
-intel_at_most(number, limit) if {
-	is_number(number)
-	is_number(limit)
-	number <= limit
+# Met, or not registered.
+intel_met(value, wanted) if {
+	wanted == null
+} else := true if {
+	value in wanted
 }
 
 intel_at_most(number, limits) if {
+	is_number(number)
+	is_number(limits)
+	number <= limits
+} else := true if {
 	is_number(number)
 	is_array(limits)
 	some limit in limits
@@ -35,13 +36,11 @@ intel_at_most(number, limits) if {
 	number <= limit
 }
 
-intel_at_least(number, limit) if {
-	is_number(number)
-	is_number(limit)
-	number >= limit
-}
-
 intel_at_least(number, limits) if {
+	is_number(number)
+	is_number(limits)
+	number >= limits
+} else := true if {
 	is_number(number)
 	is_array(limits)
 	some limit in limits

@@ -2,29 +2,29 @@
 # Intel SGX. An enclave is known by its measurement, or by its signer together with product and version.
 # Each of these reference values that is registered must be met.
 
-sgx_known if input.sgx.body.mr_enclave in query_reference_value("sgx_mr_enclave")
-
 sgx_known if {
+	input.sgx.body.mr_enclave in query_reference_value("sgx_mr_enclave")
+} else := true if {
 	query_reference_value("sgx_mr_signer") != null
 	query_reference_value("sgx_isv_prod_id") != null
 	query_reference_value("sgx_minimum_isv_svn") != null
 }
 
-sgx_mr_enclave_wanted if query_reference_value("sgx_mr_enclave") == null
+sgx_mr_enclave_wanted if intel_met(input.sgx.body.mr_enclave, query_reference_value("sgx_mr_enclave"))
 
-sgx_mr_enclave_wanted if input.sgx.body.mr_enclave in query_reference_value("sgx_mr_enclave")
+sgx_mr_signer_wanted if intel_met(input.sgx.body.mr_signer, query_reference_value("sgx_mr_signer"))
 
-sgx_mr_signer_wanted if query_reference_value("sgx_mr_signer") == null
+sgx_product_wanted if {
+	query_reference_value("sgx_isv_prod_id") == null
+} else := true if {
+	intel_listed(input.sgx.sgx_isv_prod_id, query_reference_value("sgx_isv_prod_id"))
+}
 
-sgx_mr_signer_wanted if input.sgx.body.mr_signer in query_reference_value("sgx_mr_signer")
-
-sgx_product_wanted if query_reference_value("sgx_isv_prod_id") == null
-
-sgx_product_wanted if intel_listed(input.sgx.sgx_isv_prod_id, query_reference_value("sgx_isv_prod_id"))
-
-sgx_version_wanted if query_reference_value("sgx_minimum_isv_svn") == null
-
-sgx_version_wanted if intel_at_least(input.sgx.sgx_isv_svn, query_reference_value("sgx_minimum_isv_svn"))
+sgx_version_wanted if {
+	query_reference_value("sgx_minimum_isv_svn") == null
+} else := true if {
+	intel_at_least(input.sgx.sgx_isv_svn, query_reference_value("sgx_minimum_isv_svn"))
+}
 
 executables := 3 if {
 	input.sgx
@@ -42,20 +42,27 @@ hardware := 2 if {
 	input.sgx.collateral_expiration_status == "0"
 }
 
+# Up to date, allowed by name, or outdated for no longer than is allowed.
 sgx_status_wanted if {
-	intel_status_allowed(input.sgx.tcb_status, query_reference_value("sgx_allowed_tcb_status"))
-}
-
-sgx_status_wanted if {
+	input.sgx.tcb_status == "UpToDate"
+} else := true if {
+	intel_listed(input.sgx.tcb_status, query_reference_value("sgx_allowed_tcb_status"))
+} else := true if {
 	sgx_graced
 	intel_at_most(input.sgx.tcb_outdated_seconds, query_reference_value("sgx_tcb_grace_seconds"))
 }
 
-# Whether the time since the TCB became outdated decides.
+# Whether the time since the TCB became outdated decides: what is left once the platform is updated must
+# be allowed.
 sgx_graced if {
 	query_reference_value("sgx_tcb_grace_seconds") != null
-	updated := intel_updated[input.sgx.tcb_status]
-	intel_status_allowed(updated, query_reference_value("sgx_allowed_tcb_status"))
+	sgx_updated_allowed
+}
+
+sgx_updated_allowed if {
+	intel_updated[input.sgx.tcb_status] == "UpToDate"
+} else := true if {
+	intel_listed(intel_updated[input.sgx.tcb_status], query_reference_value("sgx_allowed_tcb_status"))
 }
 
 sgx_other_advisories := [id |
@@ -63,9 +70,9 @@ sgx_other_advisories := [id |
 	not intel_listed(id, query_reference_value("sgx_allowed_advisories"))
 ]
 
-sgx_advisories_wanted if input.sgx.tcb_status == "UpToDate"
-
 sgx_advisories_wanted if {
+	input.sgx.tcb_status == "UpToDate"
+} else := true if {
 	is_array(input.sgx.advisory_ids)
 	sgx_other_advisories == []
 }
@@ -113,7 +120,7 @@ findings contains {
 	"code": "APR-SGX-001",
 	"claim": "executables",
 	"reference_value": "sgx_mr_enclave",
-	"expected": query_reference_value("sgx_mr_enclave"),
+	"expected": shown(query_reference_value("sgx_mr_enclave")),
 	"found": input.sgx.body.mr_enclave,
 	"detail": "the measurement of the enclave is not one of the reference values",
 	"remedy": "start the expected enclave, or register its measurement as sgx_mr_enclave",
@@ -126,7 +133,7 @@ findings contains {
 	"code": "APR-SGX-002",
 	"claim": "executables",
 	"reference_value": "sgx_mr_signer",
-	"expected": query_reference_value("sgx_mr_signer"),
+	"expected": shown(query_reference_value("sgx_mr_signer")),
 	"found": input.sgx.body.mr_signer,
 	"detail": "the signer of the enclave is not one of the reference values",
 	"remedy": "start an enclave of the expected signer, or register the signer as sgx_mr_signer",
@@ -139,7 +146,7 @@ findings contains {
 	"code": "APR-SGX-003",
 	"claim": "executables",
 	"reference_value": "sgx_isv_prod_id",
-	"expected": query_reference_value("sgx_isv_prod_id"),
+	"expected": shown(query_reference_value("sgx_isv_prod_id")),
 	"found": input.sgx.sgx_isv_prod_id,
 	"detail": "the enclave's product id is not one of the reference values",
 	"remedy": "start the expected product, or register its id as sgx_isv_prod_id",
@@ -152,7 +159,7 @@ findings contains {
 	"code": "APR-SGX-004",
 	"claim": "executables",
 	"reference_value": "sgx_minimum_isv_svn",
-	"expected": query_reference_value("sgx_minimum_isv_svn"),
+	"expected": shown(query_reference_value("sgx_minimum_isv_svn")),
 	"found": input.sgx.sgx_isv_svn,
 	"detail": "the enclave's security version is below the reference value, or that is not a number",
 	"remedy": "update the enclave, or register a lower number as sgx_minimum_isv_svn",
@@ -186,7 +193,7 @@ findings contains {
 	"code": "APR-SGX-007",
 	"claim": "hardware",
 	"reference_value": "sgx_allowed_tcb_status",
-	"expected": query_reference_value("sgx_allowed_tcb_status"),
+	"expected": shown(query_reference_value("sgx_allowed_tcb_status")),
 	"found": sgx_status,
 	"detail": "the TCB's status is neither UpToDate nor one of the reference values",
 	"remedy": "update the platform; or register the status as sgx_allowed_tcb_status, or a time as sgx_tcb_grace_seconds",
@@ -200,7 +207,7 @@ findings contains {
 	"code": "APR-SGX-008",
 	"claim": "hardware",
 	"reference_value": "sgx_tcb_grace_seconds",
-	"expected": query_reference_value("sgx_tcb_grace_seconds"),
+	"expected": shown(query_reference_value("sgx_tcb_grace_seconds")),
 	"found": sgx_outdated_seconds,
 	"detail": "the TCB has been outdated for longer than the reference value allows, or it is not known for how long",
 	"remedy": "update the platform, or register a longer time in seconds as sgx_tcb_grace_seconds",
@@ -213,8 +220,8 @@ findings contains {
 	"code": "APR-SGX-009",
 	"claim": "hardware",
 	"reference_value": "sgx_allowed_advisories",
-	"expected": query_reference_value("sgx_allowed_advisories"),
-	"found": sgx_other_advisories,
+	"expected": shown(query_reference_value("sgx_allowed_advisories")),
+	"found": shown(sgx_other_advisories),
 	"detail": "security advisories apply to the platform that are not among the reference values, or it is not known which",
 	"remedy": "update the platform, or register the advisories as sgx_allowed_advisories once they are judged harmless",
 } if {

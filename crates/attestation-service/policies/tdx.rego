@@ -5,17 +5,16 @@
 # The TD's initial content, and what its firmware measured into registers 1 and 2: boot loader, kernel,
 # command line, initrd. Register 0 has what differs from host to host.
 tdx_measured if {
-	input.tdx
-	input.tdx.quote.body.mr_td in query_reference_value("mr_td")
+	tdx_mr_td_wanted
 	input.tdx.quote.body.rtmr_1 in query_reference_value("rtmr_1")
 	input.tdx.quote.body.rtmr_2 in query_reference_value("rtmr_2")
 	tdx_rtmr_0_wanted
 }
 
-# Where registered.
-tdx_rtmr_0_wanted if query_reference_value("rtmr_0") == null
+tdx_mr_td_wanted if input.tdx.quote.body.mr_td in query_reference_value("mr_td")
 
-tdx_rtmr_0_wanted if input.tdx.quote.body.rtmr_0 in query_reference_value("rtmr_0")
+# Where registered.
+tdx_rtmr_0_wanted if intel_met(input.tdx.quote.body.rtmr_0, query_reference_value("rtmr_0"))
 
 # Kernel and command line as the firmware measures them when the hypervisor gives them. These components
 # come from events that the registers prove; what the log calls them is not proven, so the register counts:
@@ -60,24 +59,24 @@ tdx_boot_wanted if {
 }
 
 # Where registered.
-tdx_boot_differs if {
-	query_reference_value("tdvfkernel") != null
+tdx_kernel_differs if {
 	tdx_other_kernels != []
-}
-
-tdx_boot_differs if {
-	query_reference_value("tdvfkernel") != null
+} else := true if {
 	tdx_misplaced_kernels != []
 }
 
-tdx_boot_differs if {
-	query_reference_value("tdvfkernelparams") != null
+tdx_command_line_differs if {
 	tdx_other_command_lines != []
+} else := true if {
+	tdx_misplaced_command_lines != []
 }
 
 tdx_boot_differs if {
+	tdx_kernel_differs
+	query_reference_value("tdvfkernel") != null
+} else := true if {
+	tdx_command_line_differs
 	query_reference_value("tdvfkernelparams") != null
-	tdx_misplaced_command_lines != []
 }
 
 # 4: the registers are wanted, but kernel and command line are not known one by one, because the guest
@@ -93,7 +92,7 @@ executables := 3 if {
 hardware := 2 if {
 	input.tdx.quote.header.tee_type == "81000000"
 	input.tdx.quote.header.vendor_id == "939a7233f79c4ca9940a0db3957f0607"
-	input.tdx.quote.body.mr_td in query_reference_value("mr_td")
+	tdx_mr_td_wanted
 	tdx_module_wanted
 	tdx_tcb_svn_wanted
 	tdx_status_wanted
@@ -102,29 +101,32 @@ hardware := 2 if {
 }
 
 # Where registered: that the module is Intel's is a matter of verification.
-tdx_module_wanted if query_reference_value("mr_seam") == null
-
-tdx_module_wanted if input.tdx.quote.body.mr_seam in query_reference_value("mr_seam")
+tdx_module_wanted if intel_met(input.tdx.quote.body.mr_seam, query_reference_value("mr_seam"))
 
 # Where registered.
-tdx_tcb_svn_wanted if query_reference_value("tcb_svn") == null
+tdx_tcb_svn_wanted if intel_met(input.tdx.quote.body.tcb_svn, query_reference_value("tcb_svn"))
 
-tdx_tcb_svn_wanted if input.tdx.quote.body.tcb_svn in query_reference_value("tcb_svn")
-
+# Up to date, allowed by name, or outdated for no longer than is allowed.
 tdx_status_wanted if {
-	intel_status_allowed(input.tdx.tcb_status, query_reference_value("tdx_allowed_tcb_status"))
-}
-
-tdx_status_wanted if {
+	input.tdx.tcb_status == "UpToDate"
+} else := true if {
+	intel_listed(input.tdx.tcb_status, query_reference_value("tdx_allowed_tcb_status"))
+} else := true if {
 	tdx_graced
 	intel_at_most(input.tdx.tcb_outdated_seconds, query_reference_value("tdx_tcb_grace_seconds"))
 }
 
-# Whether the time since the TCB became outdated decides.
+# Whether the time since the TCB became outdated decides: what is left once the platform is updated must
+# be allowed.
 tdx_graced if {
 	query_reference_value("tdx_tcb_grace_seconds") != null
-	updated := intel_updated[input.tdx.tcb_status]
-	intel_status_allowed(updated, query_reference_value("tdx_allowed_tcb_status"))
+	tdx_updated_allowed
+}
+
+tdx_updated_allowed if {
+	intel_updated[input.tdx.tcb_status] == "UpToDate"
+} else := true if {
+	intel_listed(intel_updated[input.tdx.tcb_status], query_reference_value("tdx_allowed_tcb_status"))
 }
 
 tdx_other_advisories := [id |
@@ -132,9 +134,9 @@ tdx_other_advisories := [id |
 	not intel_listed(id, query_reference_value("tdx_allowed_advisories"))
 ]
 
-tdx_advisories_wanted if input.tdx.tcb_status == "UpToDate"
-
 tdx_advisories_wanted if {
+	input.tdx.tcb_status == "UpToDate"
+} else := true if {
 	is_array(input.tdx.advisory_ids)
 	tdx_other_advisories == []
 }
@@ -150,11 +152,12 @@ tdx_unknown_attributes if count(input.tdx.td_attributes.unknown_bits) > 0
 # A TD that can migrate is as open as the service TD that moves it, which must be named then. Else
 # where registered.
 tdx_service_td_wanted if {
+	input.tdx.td_attributes.migratable
+	tdx_service_td in query_reference_value("mr_servicetd")
+} else := true if {
 	not input.tdx.td_attributes.migratable
-	query_reference_value("mr_servicetd") == null
+	intel_met(tdx_service_td, query_reference_value("mr_servicetd"))
 }
-
-tdx_service_td_wanted if input.tdx.quote.body.mr_servicetd in query_reference_value("mr_servicetd")
 
 # 96: the host may read the TD's memory, whatever else holds.
 configuration := 96 if {
@@ -188,7 +191,7 @@ findings contains {
 	"code": "APR-TDX-001",
 	"claim": "executables",
 	"reference_value": "mr_td",
-	"expected": query_reference_value("mr_td"),
+	"expected": shown(query_reference_value("mr_td")),
 	"found": input.tdx.quote.body.mr_td,
 	"detail": "the measurement of the TD's initial content is not one of the reference values; hardware rests on it too",
 	"remedy": "start the TD with the expected firmware, or register its measurement as mr_td",
@@ -201,7 +204,7 @@ findings contains {
 	"code": "APR-TDX-002",
 	"claim": "executables",
 	"reference_value": "rtmr_1",
-	"expected": query_reference_value("rtmr_1"),
+	"expected": shown(query_reference_value("rtmr_1")),
 	"found": input.tdx.quote.body.rtmr_1,
 	"detail": "register 1 (boot loader, kernel) is not one of the reference values",
 	"remedy": "boot the expected image, or register the value as rtmr_1; the event log says what was measured",
@@ -214,7 +217,7 @@ findings contains {
 	"code": "APR-TDX-003",
 	"claim": "executables",
 	"reference_value": "rtmr_2",
-	"expected": query_reference_value("rtmr_2"),
+	"expected": shown(query_reference_value("rtmr_2")),
 	"found": input.tdx.quote.body.rtmr_2,
 	"detail": "register 2 (kernel, command line, initrd) is not one of the reference values",
 	"remedy": "boot the expected image, or register the value as rtmr_2; the event log says what was measured",
@@ -227,7 +230,7 @@ findings contains {
 	"code": "APR-TDX-004",
 	"claim": "executables",
 	"reference_value": "rtmr_0",
-	"expected": query_reference_value("rtmr_0"),
+	"expected": shown(query_reference_value("rtmr_0")),
 	"found": input.tdx.quote.body.rtmr_0,
 	"detail": "register 0 (firmware configuration, hardware tables) is not one of the reference values",
 	"remedy": "start the TD with the expected machine, register the value as rtmr_0, or register none",
@@ -240,8 +243,8 @@ findings contains {
 	"code": "APR-TDX-005",
 	"claim": "executables",
 	"reference_value": "tdvfkernel",
-	"expected": query_reference_value("tdvfkernel"),
-	"found": tdx_other_kernels,
+	"expected": shown(query_reference_value("tdvfkernel")),
+	"found": shown(tdx_other_kernels),
 	"detail": "a kernel that was measured is not one of the reference values",
 	"remedy": "boot the expected kernel, or register its digest as tdvfkernel",
 } if {
@@ -253,8 +256,8 @@ findings contains {
 	"code": "APR-TDX-006",
 	"claim": "executables",
 	"reference_value": "tdvfkernelparams",
-	"expected": query_reference_value("tdvfkernelparams"),
-	"found": tdx_other_command_lines,
+	"expected": shown(query_reference_value("tdvfkernelparams")),
+	"found": shown(tdx_other_command_lines),
 	"detail": "a kernel command line that was measured is not one of the reference values",
 	"remedy": "boot with the expected command line, or register its digest as tdvfkernelparams",
 } if {
@@ -266,7 +269,7 @@ findings contains {
 	"code": "APR-TDX-007",
 	"claim": "executables",
 	"expected": 2,
-	"found": tdx_misplaced_kernels,
+	"found": shown(tdx_misplaced_kernels),
 	"detail": "the event log names a kernel in another register than firmware measures it into (RTMR 1)",
 	"remedy": "look at who extended the register: firmware does not; the name in an event is the guest's word",
 } if {
@@ -278,7 +281,7 @@ findings contains {
 	"code": "APR-TDX-008",
 	"claim": "executables",
 	"expected": 3,
-	"found": tdx_misplaced_command_lines,
+	"found": shown(tdx_misplaced_command_lines),
 	"detail": "the event log names a command line in another register than it is measured into (RTMR 2)",
 	"remedy": "look at who extended the register: a kernel does not; the name in an event is the guest's word",
 } if {
@@ -308,7 +311,7 @@ findings contains {
 	"code": "APR-TDX-011",
 	"claim": "hardware",
 	"reference_value": "mr_seam",
-	"expected": query_reference_value("mr_seam"),
+	"expected": shown(query_reference_value("mr_seam")),
 	"found": input.tdx.quote.body.mr_seam,
 	"detail": "the measurement of the TDX module is not one of the reference values",
 	"remedy": "run the expected TDX module, register its measurement as mr_seam, or register none",
@@ -321,7 +324,7 @@ findings contains {
 	"code": "APR-TDX-012",
 	"claim": "hardware",
 	"reference_value": "tcb_svn",
-	"expected": query_reference_value("tcb_svn"),
+	"expected": shown(query_reference_value("tcb_svn")),
 	"found": input.tdx.quote.body.tcb_svn,
 	"detail": "the TCB's security version numbers are not one of the reference values",
 	"remedy": "update the platform, register the value as tcb_svn, or register none",
@@ -334,7 +337,7 @@ findings contains {
 	"code": "APR-TDX-013",
 	"claim": "hardware",
 	"reference_value": "tdx_allowed_tcb_status",
-	"expected": query_reference_value("tdx_allowed_tcb_status"),
+	"expected": shown(query_reference_value("tdx_allowed_tcb_status")),
 	"found": tdx_status,
 	"detail": "the TCB's status is neither UpToDate nor one of the reference values",
 	"remedy": "update the platform; or register the status as tdx_allowed_tcb_status, or a time as tdx_tcb_grace_seconds",
@@ -348,7 +351,7 @@ findings contains {
 	"code": "APR-TDX-014",
 	"claim": "hardware",
 	"reference_value": "tdx_tcb_grace_seconds",
-	"expected": query_reference_value("tdx_tcb_grace_seconds"),
+	"expected": shown(query_reference_value("tdx_tcb_grace_seconds")),
 	"found": tdx_outdated_seconds,
 	"detail": "the TCB has been outdated for longer than the reference value allows, or it is not known for how long",
 	"remedy": "update the platform, or register a longer time in seconds as tdx_tcb_grace_seconds",
@@ -361,8 +364,8 @@ findings contains {
 	"code": "APR-TDX-015",
 	"claim": "hardware",
 	"reference_value": "tdx_allowed_advisories",
-	"expected": query_reference_value("tdx_allowed_advisories"),
-	"found": tdx_other_advisories,
+	"expected": shown(query_reference_value("tdx_allowed_advisories")),
+	"found": shown(tdx_other_advisories),
 	"detail": "security advisories apply to the platform that are not among the reference values, or it is not known which",
 	"remedy": "update the platform, or register the advisories as tdx_allowed_advisories once they are judged harmless",
 } if {
@@ -395,7 +398,7 @@ findings contains {
 	"code": "APR-TDX-018",
 	"claim": "configuration",
 	"reference_value": "xfam",
-	"expected": query_reference_value("xfam"),
+	"expected": shown(query_reference_value("xfam")),
 	"found": input.tdx.quote.body.xfam,
 	"detail": "the processor features that the TD may use are not one of the reference values",
 	"remedy": "launch the TD with the expected processor model, or register the value as xfam",
@@ -426,7 +429,7 @@ findings contains {
 	"code": "APR-TDX-021",
 	"claim": "configuration",
 	"reference_value": "mr_servicetd",
-	"expected": query_reference_value("mr_servicetd"),
+	"expected": shown(query_reference_value("mr_servicetd")),
 	"found": tdx_service_td,
 	"detail": "the service TD, which can migrate the TD, is not one of the reference values",
 	"remedy": "launch the TD with bit 29 (MIGRATABLE) of its attributes cleared, or register the service TD as mr_servicetd",

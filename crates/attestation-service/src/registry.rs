@@ -40,6 +40,26 @@ impl TrustSettings {
     }
 }
 
+impl TrustSettings {
+    /// Intel's trust anchors, the emulator's among them where they are trusted.
+    ///
+    /// # Errors
+    /// [`BadAnchors`] when the emulator's anchors cannot be read.
+    pub fn intel_anchors(&self) -> Result<IntelAnchors, BadAnchors> {
+        let emulated = self.emulated_anchors.as_ref();
+        let mut anchors = self.intel.anchors.clone();
+        // One vendor, one root for both.
+        for tee in [Tee::Tdx, Tee::Sgx] {
+            if let Some(entry) = emulated.and_then(|file| file.anchors.get(&tee)) {
+                anchors = anchors
+                    .with_emulated(entry)
+                    .map_err(|error| BadAnchors { tee, reason: error.to_string() })?;
+            }
+        }
+        Ok(anchors)
+    }
+}
+
 /// Trust anchors that a verifier refuses.
 #[derive(Debug, thiserror::Error)]
 #[error("the trust anchors for {tee} cannot be used: {reason}")]
@@ -63,6 +83,7 @@ impl Registry {
     /// # Errors
     /// [`BadAnchors`] when the emulator's anchors cannot be read.
     pub fn new(settings: TrustSettings) -> Result<Self, BadAnchors> {
+        let intel = IntelSettings { anchors: settings.intel_anchors()?, ..settings.intel.clone() };
         let emulated = settings.emulated_anchors.as_ref();
         let entry = |tee| emulated.and_then(|file| file.anchors.get(&tee));
         let (mut snp, mut cca) = (settings.snp, settings.cca);
@@ -74,15 +95,6 @@ impl Registry {
         if let Some(entry) = entry(Tee::Cca) {
             cca.emulated = EmulatedAnchors::read(entry)
                 .map_err(|error| BadAnchors { tee: Tee::Cca, reason: error.to_string() })?;
-        }
-        let mut intel = settings.intel;
-        // One vendor, one root for both.
-        for tee in [Tee::Tdx, Tee::Sgx] {
-            if let Some(entry) = entry(tee) {
-                intel.anchors = std::mem::replace(&mut intel.anchors, IntelAnchors::intel())
-                    .with_emulated(entry)
-                    .map_err(|error| BadAnchors { tee, reason: error.to_string() })?;
-            }
         }
         let mut all: Vec<Arc<dyn Verifier>> = vec![
             Arc::new(SnpVerifier::new(snp)),

@@ -292,3 +292,14 @@ fn a_long_boot_is_judged_within_the_limits() {
     let kernels: Value = (0..64).map(|_| kernel(2, 0xb1)).collect();
     good().with(KERNELS, kernels).gives(3, 2, 2, &[]);
 }
+
+#[test]
+fn hundreds_of_reference_values_do_not_spoil_the_explanation() {
+    let many: Value = (0..500).map(|n| json!(format!("{n:096x}"))).collect();
+    let mut case = good();
+    for name in ["mr_td", "rtmr_0", "rtmr_1", "rtmr_2", "xfam", "tdvfkernel", "tdvfkernelparams", "mr_seam"] {
+        case = case.registered(name, many.clone());
+    }
+    let codes = ["001", "002", "003", "004", "005", "006", "011", "018"].map(|n| format!("APR-TDX-{n}"));
+    case.gives(33, 97, 36, &codes.each_ref().map(String::as_str));
+}

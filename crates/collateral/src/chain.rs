@@ -166,7 +166,7 @@ impl Inner {
     }
 
     /// The validity noted with the entry; of entries that were made without an inspector, what it says now.
-    fn validity_of(
+    pub(crate) fn validity_of(
         &self,
         request: &CollateralRequest,
         cached: &Cached,

@@ -75,7 +75,8 @@ mod tests {
     #[test]
     fn the_same_bytes_are_inspected_once_and_refused_ones_each_time() {
         let counting = Arc::new(Counting(AtomicUsize::new(0)));
-        let inspectors = Inspectors::new(BTreeMap::from([(Vendor::Intel, Arc::clone(&counting) as _)]));
+        let inspector: Arc<dyn CollateralInspector> = counting.clone();
+        let inspectors = Inspectors::new(BTreeMap::from([(Vendor::Intel, inspector)]));
         let request = |vendor, key: &str| CollateralRequest {
             vendor,
             kind: CollateralKind::Crl,

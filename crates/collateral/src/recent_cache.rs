@@ -126,7 +126,7 @@ mod tests {
     fn layers() -> (Arc<FixedClock>, Arc<MemoryCache>, RecentCache) {
         let clock = Arc::new(FixedClock::new(UnixTime(1000)));
         let beneath = Arc::new(MemoryCache::default());
-        let recent = RecentCache::new(Arc::clone(&beneath) as _, Arc::clone(&clock) as _);
+        let recent = RecentCache::new(beneath.clone(), clock.clone());
         (clock, beneath, recent)
     }
 

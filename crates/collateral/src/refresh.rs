@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use assay_types::{CollateralKind, CollateralRequest, UnixTime, Validity};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use crate::cache::Listed;
 use crate::chain::{Inner, Key, is_younger, key, seconds};
 use crate::error::{Attempt, CollateralError, Source};
+use crate::fresh::Fresh;
 use crate::service::CollateralService;
 
 /// The first wait after a refresh that failed, in seconds. It doubles.
@@ -63,6 +65,8 @@ impl Default for RefreshSettings {
 pub struct Refreshed {
     /// What it is.
     pub request: CollateralRequest,
+    /// The piece, as it is kept.
+    pub bytes: Bytes,
     /// Where it came from.
     pub url: String,
     /// When it is valid, where an inspector said so.
@@ -98,7 +102,8 @@ impl CollateralService {
         match self.inner.at_service(request, end).await {
             Ok(fresh) => {
                 self.inner.retries.clear(&key(request));
-                Ok(Refreshed { request: request.clone(), url: fresh.url, validity: fresh.validity })
+                let Fresh { bytes, url, validity } = fresh;
+                Ok(Refreshed { request: request.clone(), bytes, url, validity })
             }
             Err((url, outcome)) => {
                 self.inner.retries.failed(key(request), self.inner.clock.now());

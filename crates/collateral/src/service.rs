@@ -62,8 +62,7 @@ impl CollateralService {
             let wanted = request.description.clone();
             CollateralError::of(vec![Attempt { wanted, source, outcome }])
         };
-        let name = &request.cache_key;
-        if name.is_empty() || name.len() > MAX_KEY || !name.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        if !is_key(&request.cache_key) {
             return Err(failed(AttemptOutcome::NotLookedUp {
                 why: "the cache key is not 1 to 512 printable ASCII characters",
             }));
@@ -138,6 +137,11 @@ impl CollateralService {
             Err(error) => tracing::warn!(key, "the cache cannot be read: {error}"),
         }
     }
+}
+
+/// Whether a text can be a cache key.
+pub(crate) fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_KEY && text.bytes().all(|b| matches!(b, b' '..=b'~'))
 }
 
 impl fmt::Debug for CollateralService {

@@ -173,7 +173,7 @@ impl Emulator {
     /// What the vendor publishes about its platform is [`IntelGuest::collateral`].
     ///
     /// # Errors
-    /// As [`Emulator::evidence`].
+    /// As [`Emulator::evidence`]; [`EmulatorError::NotIntel`] for another TEE than TDX and SGX.
     pub fn intel_guest(
         &self,
         tee: Tee,

@@ -11,9 +11,9 @@ pub enum EmulatorError {
         /// The TEE asked for.
         tee: Tee,
     },
-    /// The vendor publishes nothing about quotes of this TEE.
-    #[error("collateral is made for tdx and sgx, not for {tee}")]
-    NoCollateral {
+    /// Quotes and collateral of Intel were asked for, and the TEE is not Intel's.
+    #[error("quotes and collateral are made for tdx and sgx, not for {tee}")]
+    NotIntel {
         /// The TEE asked for.
         tee: Tee,
     },

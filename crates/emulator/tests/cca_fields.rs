@@ -348,7 +348,7 @@ fn raw_evidence_of_the_other_tees_says_the_same_as_their_json() {
     let sample = emulator().raw_evidence(Tee::Sample, &[7; 48], None, &[]).unwrap();
     let json = emulator().evidence(Tee::Sample, &[7; 48], None, &[]).unwrap();
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&sample).unwrap(), json);
-    assert!(emulator().raw_evidence(Tee::Tdx, &[], None, &[]).is_err());
+    assert!(emulator().raw_evidence(Tee::Se, &[], None, &[]).is_err());
 }
 
 proptest! {

@@ -10,7 +10,8 @@
     missing_docs
 )]
 
-use assay_emulator::{Emulator, Seed};
+use assay_emulator::intel::COLLATERAL_VALIDITY;
+use assay_emulator::{Emulator, IntelSilicon, Seed};
 use assay_tee_snp::evidence::SIGNED_LEN;
 use assay_tee_snp::{KeyKind, Product};
 use assay_types::{AnchorsFile, Digest, Tee};
@@ -39,11 +40,19 @@ fn one_seed_gives_the_same_bytes_every_time() {
 fn the_bytes_of_the_development_seed_are_the_published_ones() {
     let anchors = serde_json::to_vec(&emulator(0).anchors()).unwrap();
     let evidence = emulator(0).snp().guest(Product::Milan).build().unwrap().to_raw();
+    let intel = emulator(0).intel();
+    let td = intel.td().build().unwrap().to_json().to_string();
+    let enclave = intel.enclave().build().unwrap().to_json().to_string();
+    let collateral = intel.collateral(&intel.platform(), COLLATERAL_VALIDITY).to_json(Tee::Tdx).unwrap();
+    let bytes = [anchors, evidence, td.into(), enclave.into(), collateral.to_string().into()];
     assert_eq!(
-        [Digest::sha256(&anchors).to_hex(), Digest::sha256(&evidence).to_hex()],
+        bytes.map(|bytes| Digest::sha256(&bytes).to_hex()),
         [
-            "69a5cc759b7666c2c176d3bee55feb2e0657897c15e6513fd7045be3b8b483fd",
-            "f6f9f0e846501d705db8ecacc566c12ef3d99ceb9c02a0fe20e3e82c4db14c7d"
+            "0781e4cfcffc8d23f771bead45addee7b47654512a57dbffa6bf19fdd1aae932",
+            "f6f9f0e846501d705db8ecacc566c12ef3d99ceb9c02a0fe20e3e82c4db14c7d",
+            "ea104327c75a6373bfe63a6015b9262d7d62f6a53936346b82cda73c80caba01",
+            "c94028aa7c9b8042545260d14bf03bffebd27e036bbff80dab6572e08e0c348c",
+            "577d6dca52996d78f1b48f6f5b67e9190ef89621a71f0b7ff1d410d0f2723be2"
         ]
     );
 }
@@ -127,5 +136,8 @@ fn private_keys_and_seeds_are_not_in_debug_output() {
     let key = silicon.endorsement_key(&silicon.guest(Product::Milan).endorsement_key_id());
     assert_eq!(format!("{key:?}"), "EndorsementKey(private)");
     assert!(!format!("{silicon:?}").contains("abab"));
+    let intel = IntelSilicon::new(Seed::new([0xab; 32]));
+    assert!(!format!("{intel:?}").contains("abab"));
+    assert_eq!(format!("{:?}", intel.attestation_key()), "EcKey(P-256, private)");
     assert!(!format!("{:?}", Emulator::new(Seed::new([0xab; 32]))).contains("abab"));
 }

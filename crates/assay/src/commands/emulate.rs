@@ -1,12 +1,13 @@
 //! `assay emulate`: evidence, trust anchors and endorsements from a seed.
 
 use assay_emulator::cca::{CcaGuest, CorimKind};
+use assay_emulator::intel::{COLLATERAL_VALIDITY, Channel};
 use assay_emulator::{Emulator, Seed};
-use assay_types::Tee;
+use assay_types::{Tee, UnixTime, Validity};
 use serde_json::json;
 
 use crate::arguments;
-use crate::cli::{EmulateCommand, EndorsementForm, EndorsementKind};
+use crate::cli::{EmulateCommand, EndorsementForm, EndorsementKind, UpdateChannel};
 use crate::exit::Exit;
 use crate::output::{self, Output};
 
@@ -37,6 +38,25 @@ pub(crate) fn run(command: &EmulateCommand, out: Output) -> anyhow::Result<Exit>
             output::write(file, &endorsements(&guest, *kind, *form)?)?;
             written(file, "endorsements", out)
         }
+        EmulateCommand::Collateral { tee, seed, set, at, next_update_seconds, channel, out: file } => {
+            let tee: Tee = tee.parse()?;
+            let guest = Emulator::new(Seed::from_hex(seed)?).intel_guest(tee, &[], None, &settings(set)?)?;
+            let validity = match at {
+                Some(at) => {
+                    let issued = UnixTime::parse_rfc3339(at)?;
+                    Validity { not_before: issued, not_after: issued.plus((*next_update_seconds).into()) }
+                }
+                None => COLLATERAL_VALIDITY,
+            };
+            let channel = match channel {
+                UpdateChannel::Standard => Channel::Standard,
+                UpdateChannel::Early => Channel::Early,
+            };
+            let collateral = guest.collateral(validity).channel(channel).to_json(tee)?;
+            output::write(file, &serde_json::to_vec_pretty(&collateral)?)?;
+            written(file, "collateral", out)
+        }
+        EmulateCommand::Pcs(args) => super::emulate_pcs::run(args, out),
         EmulateCommand::CorimSigner { seed, jwk, out: file } => {
             let silicon = Emulator::new(Seed::from_hex(seed)?).cca();
             let key = if *jwk {

@@ -1,6 +1,7 @@
 //! `assay serve`: the server.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use assay_key_broker_service::TlsIdentity;
@@ -116,10 +117,15 @@ async fn serve(settings: &Settings, out: Output) -> anyhow::Result<Exit> {
     if let Some(identity) = &tls {
         tokio::spawn(reload_on_hangup(Arc::clone(identity), signal(SignalKind::hangup())?));
     }
+    let refresher = match settings.collateral.refresh_interval_seconds {
+        0 => None,
+        seconds => Some(built.collateral.spawn_refresher(Duration::from_secs(seconds))),
+    };
     let broker = built.broker.clone();
     let housekeeping = tokio::spawn(async move { broker.housekeeping().await });
     assay_key_broker_service::serve(&built.broker, listener, tls, shutdown).await;
     housekeeping.abort();
+    drop(refresher);
     built.store.close().await;
     tracing::info!("stopped");
     Ok(Exit::Success)

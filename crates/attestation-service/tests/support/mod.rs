@@ -1,5 +1,7 @@
 //! A service on a throw-away store, and emulated guests for it.
 
+#![allow(dead_code)]
+
 pub mod layered;
 
 use std::path::PathBuf;
@@ -9,12 +11,14 @@ use assay_attestation_service::{
     ATTESTATION_POLICIES, AttestationService, Evaluation, EvaluationError, Issued, KeySettings, PolicySet,
     Registry, TokenKeys, TokenSettings, TrustSettings,
 };
-use assay_collateral::CollateralService;
+use assay_collateral::{Cached, CollateralCache as _, CollateralService, MemoryCache};
 use assay_emulator::cca::CorimKind;
+use assay_emulator::intel::COLLATERAL_VALIDITY;
 use assay_emulator::{Emulator, Seed};
 use assay_policy::{Admission, Limits, PolicyKind, TrialProcess};
 use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
 use assay_store::{KeyEncryptionKey, Store, StoreOptions};
+use assay_tee_intel::collateral::{UpdateChannel, split_collateral};
 use assay_types::{
     Clock, CompositeEvidence, FixedClock, HashAlgorithm, InitDataMessage, RuntimeData, Tee, UnixTime,
     additional_runtime_data, canonical_digest, primary_runtime_data,
@@ -89,7 +93,10 @@ impl World {
         let corims = CorimSettings { signers: vec![endorser], danger_allow_unsigned: false };
         let service = AttestationService::new(
             registry,
-            CollateralService::builder(shared.clone()).build().unwrap(),
+            CollateralService::builder(shared.clone())
+                .cache(intel_collateral(&emulator).await)
+                .build()
+                .unwrap(),
             Arc::new(policies),
             Arc::new(ReferenceValues::load_with(store.clone(), shared.clone(), corims).await.unwrap()),
             Arc::new(
@@ -134,6 +141,28 @@ impl World {
         for kind in [CorimKind::TrustAnchor, CorimKind::Platform, CorimKind::Realm] {
             self.service.reference_values().register_corim(&guest.corim(kind).signed(), None).await.unwrap();
         }
+    }
+
+    /// Registers what makes the emulator's default TD and enclave affirming.
+    pub async fn register_good_intel(&self) {
+        let claims = self.attest(Guest::of(Tee::Tdx)).await.unwrap().claims;
+        let tdx = claims.submods["cpu0"].annotated_evidence["tdx"].clone();
+        let body = &tdx["quote"]["body"];
+        let claims = self.attest(Guest::of(Tee::Sgx)).await.unwrap().claims;
+        let sgx = claims.submods["cpu0"].annotated_evidence["sgx"].clone();
+        self.register(json!({
+            "mr_td": [body["mr_td"]],
+            "rtmr_1": [body["rtmr_1"]],
+            "rtmr_2": [body["rtmr_2"]],
+            "xfam": [body["xfam"]],
+            "tdvfkernel": [tdx["boot_components"]["kernel"][0]["digest"]],
+            "tdvfkernelparams": [tdx["boot_components"]["kernel_command_line"][0]["digest"]],
+            "sgx_mr_enclave": [sgx["body"]["mr_enclave"]],
+            "sgx_mr_signer": [sgx["body"]["mr_signer"]],
+            "sgx_isv_prod_id": [sgx["sgx_isv_prod_id"]],
+            "sgx_minimum_isv_svn": [sgx["sgx_isv_svn"]],
+        }))
+        .await;
     }
 
     pub async fn attest(&self, guest: Guest) -> Result<Issued, EvaluationError> {
@@ -192,6 +221,19 @@ impl World {
             policy_ids: guest.policy_ids,
         }
     }
+}
+
+/// The collateral of the emulated Intel platform, as a cache holds it.
+async fn intel_collateral(emulator: &Emulator) -> Arc<MemoryCache> {
+    let cache = Arc::new(MemoryCache::default());
+    let silicon = emulator.intel();
+    for (tee, guest) in [(Tee::Tdx, silicon.td()), (Tee::Sgx, silicon.enclave())] {
+        let file = guest.collateral(COLLATERAL_VALIDITY).to_json(tee).unwrap().to_string();
+        for (request, bytes) in split_collateral(file.as_bytes(), UpdateChannel::Standard).unwrap() {
+            cache.put(request.vendor, &request.cache_key, Cached::new(bytes, NOW)).await.unwrap();
+        }
+    }
+    cache
 }
 
 /// What a guest sends.

@@ -8,6 +8,7 @@
     missing_docs
 )]
 
+mod bundles;
 mod double;
 mod refresh;
 mod routes;

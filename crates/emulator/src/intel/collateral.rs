@@ -72,7 +72,7 @@ impl Collateral {
         let signer = || silicon.key(Role::TcbSigning);
         let info = |tdx| SignedJson::new(tcb_info(platform, tdx, STANDARD_NUMBER, validity), signer());
         let enclave = |kind| SignedJson::new(identity(kind, STANDARD_NUMBER, validity), signer());
-        Collateral {
+        let mut collateral = Collateral {
             silicon: silicon.clone(),
             platform: platform.clone(),
             root: silicon.authority(Role::Root),
@@ -89,7 +89,9 @@ impl Collateral {
             td_qe_identity: enclave(IdentityKind::TdQe),
             early_number: EARLY_NUMBER,
             with_pck_chain: false,
-        }
+        };
+        collateral.revoke_levels_of(&Platform { ppid: silicon.revoked_ppid(), ..platform.clone() });
+        collateral
     }
 
     /// Everything as the early channel has it: the other number, nothing else.
@@ -115,10 +117,13 @@ impl Collateral {
 
     /// Puts the PCK certificates of the platform at every level and under both authorities on the lists.
     pub fn revoke_every_level(&mut self) {
+        self.revoke_levels_of(&self.platform.clone());
+    }
+
+    fn revoke_levels_of(&mut self, platform: &Platform) {
         for ca in PCK_CAS {
             for level in TcbLevelName::ALL {
-                let mut platform = self.platform.clone();
-                platform.ca = ca;
+                let mut platform = Platform { ca, ..platform.clone() };
                 platform.set_cpu_svn(level.cpu_svn());
                 platform.pce_svn = level.pce_svn();
                 self.revoke(&platform);
@@ -181,12 +186,12 @@ impl Collateral {
     /// `pck_certificate_chain` where it is wished for.
     ///
     /// # Errors
-    /// [`EmulatorError::Date`], [`EmulatorError::NoCollateral`] for another TEE than TDX and SGX.
+    /// [`EmulatorError::Date`], [`EmulatorError::NotIntel`] for another TEE than TDX and SGX.
     pub fn to_json(&self, tee: Tee) -> Result<Value, EmulatorError> {
         let (info, identity) = match tee {
             Tee::Tdx => (&self.tdx_tcb_info, &self.td_qe_identity),
             Tee::Sgx => (&self.sgx_tcb_info, &self.qe_identity),
-            tee => return Err(EmulatorError::NoCollateral { tee }),
+            tee => return Err(EmulatorError::NotIntel { tee }),
         };
         let (info, identity) = (info.issue(), identity.issue());
         let signing_chain = self.tcb_signing_chain()?;

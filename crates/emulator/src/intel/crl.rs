@@ -41,8 +41,12 @@ pub struct CrlTemplate {
 }
 
 impl CrlTemplate {
-    /// Revokes a certificate from the list's date on, because its key is compromised.
+    /// Revokes a certificate from the list's date on, because its key is compromised. One that is on the
+    /// list stays there once.
     pub fn revoke(&mut self, serial: &[u8]) {
+        if self.revoked.iter().any(|entry| entry.serial == serial) {
+            return;
+        }
         self.revoked.push(RevokedCertificate {
             serial: serial.to_vec(),
             date: self.this_update,

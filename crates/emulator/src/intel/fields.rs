@@ -6,7 +6,8 @@
 
 use assay_types::{Digest, ReportData, Tee};
 
-use super::guest::{Certification, IntelGuest};
+use super::certification::Certification;
+use super::guest::IntelGuest;
 use super::level::TcbLevelName;
 use super::pck::{Configuration, PckCa, Platform};
 use super::quote::QuoteHeader;
@@ -39,7 +40,7 @@ macro_rules! with_shared {
             Field { name: "dynamic_platform", meaning: "packages can be added: true (default) or false; absent with ca=processor unless set" },
             Field { name: "cached_keys", meaning: "the vendor keeps the platform's root keys: true (default) or false; absent with ca=processor unless set" },
             Field { name: "smt_enabled", meaning: "simultaneous multithreading is on: true (default) or false; absent with ca=processor unless set" },
-            Field { name: "pck_revoked", meaning: "the vendor has revoked the PCK certificate: true or false (default); seen in the collateral only" },
+            Field { name: "pck_revoked", meaning: "another platform, whose PCK certificate the vendor has revoked: true or false (default)" },
             Field { name: "pck.not_before", meaning: "first moment of the PCK certificate's validity, RFC 3339" },
             Field { name: "pck.not_after", meaning: "last moment of the PCK certificate's validity, RFC 3339" },
             Field { name: "certification", meaning: "how the quote names the PCK certificate: 1 (PPID), 2 (PPID, RSA-2048), 3 (PPID, RSA-3072), 4 (certificate), 5 (chain, default)" },
@@ -61,7 +62,7 @@ pub(crate) use tdx_fields::FIELDS as TDX_FIELDS;
 /// A TD or an enclave with these report data and init data, and what is set.
 ///
 /// # Errors
-/// [`EmulatorError`], [`EmulatorError::UnsupportedTee`] for another TEE.
+/// [`EmulatorError`], [`EmulatorError::NotIntel`] for another TEE.
 pub(crate) fn guest(
     silicon: &IntelSilicon,
     tee: Tee,
@@ -72,7 +73,7 @@ pub(crate) fn guest(
     let (fields, mut guest) = match tee {
         Tee::Tdx => (TDX_FIELDS, silicon.td()),
         Tee::Sgx => (SGX_FIELDS, silicon.enclave()),
-        tee => return Err(EmulatorError::UnsupportedTee { tee }),
+        tee => return Err(EmulatorError::NotIntel { tee }),
     };
     let config = init_data.map(Digest::as_bytes).unwrap_or_default();
     guest = guest
@@ -120,7 +121,6 @@ fn cut_or_padded<const N: usize>(digest: &[u8]) -> [u8; N] {
     out
 }
 
-#[expect(clippy::large_enum_variant, reason = "it lives for a moment")]
 enum Applied {
     Yes(IntelGuest<'static>),
     No(IntelGuest<'static>),

@@ -1,53 +1,20 @@
 //! A TD's or an enclave's evidence, built from a good one by changing single things.
 
-use assay_types::{Tee, Validity};
+use assay_types::Validity;
 use sha2::{Digest as _, Sha256, Sha384};
 
 use super::boot::Boot;
-use super::certificate::{CertificateTemplate, pem, pem_chain};
+use super::certificate::CertificateTemplate;
+use super::certification::Certification;
 use super::collateral::Collateral;
 use super::event_log::EventLog;
-use super::evidence::IntelEvidence;
 use super::identity::IdentityKind;
 use super::level::TcbLevelName;
 use super::pck::Platform;
-use super::quote::{INTEL_QE_VENDOR_ID, QuoteHeader, QuoteSignature, length32, signed_part};
+use super::quote::{INTEL_QE_VENDOR_ID, QuoteHeader, QuoteSignature};
 use super::report::{Body, EnclaveReport, TdExtension, TdReport, attributes};
-use super::shape::qe_mr_signer;
-use super::silicon::{IntelSilicon, Role};
-use crate::EmulatorError;
+use super::silicon::IntelSilicon;
 use crate::ec_key::EcKey;
-
-/// How a quote says which PCK signed the report of its quoting enclave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Certification {
-    /// Type 1: PPID in plain, CPUSVN, PCESVN, PCEID; 36 bytes.
-    Ppid,
-    /// Type 2: PPID encrypted with RSA-2048, CPUSVN, PCESVN, PCEID; 276 bytes.
-    PpidRsa2048,
-    /// Type 3: PPID encrypted with RSA-3072, CPUSVN, PCESVN, PCEID; 404 bytes.
-    PpidRsa3072,
-    /// Type 4: the PCK certificate, PEM.
-    PckCertificate,
-    /// Type 5: the chain of the PCK certificate up to the root, PEM, with a zero byte at its end.
-    PckChain,
-    /// Any type with any data.
-    Other(u16, Vec<u8>),
-}
-
-impl Certification {
-    /// The type.
-    pub const fn number(&self) -> u16 {
-        match self {
-            Certification::Ppid => 1,
-            Certification::PpidRsa2048 => 2,
-            Certification::PpidRsa3072 => 3,
-            Certification::PckCertificate => 4,
-            Certification::PckChain => 5,
-            Certification::Other(number, _) => *number,
-        }
-    }
-}
 
 /// A TD or an enclave under construction. Every step is optional; without any the evidence is genuine.
 /// What stands further down the chain follows what is changed: signatures are made of the changed bytes.
@@ -61,43 +28,36 @@ impl Certification {
 /// # Ok::<(), assay_emulator::EmulatorError>(())
 /// ```
 pub struct IntelGuest<'a> {
-    silicon: IntelSilicon,
-    platform: Platform,
-    header: QuoteHeader,
-    body: Body,
-    boot: Boot,
-    log: Option<EventLog>,
-    auth_data: Vec<u8>,
-    certification: Certification,
-    revoked: bool,
-    attestation_key: EcKey,
-    quote_signer: Option<EcKey>,
-    qe_signer: Option<EcKey>,
-    edits: Edits<'a>,
+    pub(super) silicon: IntelSilicon,
+    pub(super) platform: Platform,
+    pub(super) header: QuoteHeader,
+    pub(super) body: Body,
+    pub(super) boot: Boot,
+    pub(super) log: Option<EventLog>,
+    pub(super) auth_data: Vec<u8>,
+    pub(super) certification: Certification,
+    pub(super) revoked: bool,
+    pub(super) attestation_key: EcKey,
+    pub(super) quote_signer: Option<EcKey>,
+    pub(super) qe_signer: Option<EcKey>,
+    pub(super) edits: Edits<'a>,
 }
 
-type Edit<'a, T> = Vec<Box<dyn FnOnce(&mut T) + 'a>>;
+pub(super) type Edit<'a, T> = Vec<Box<dyn FnOnce(&mut T) + 'a>>;
 
 #[derive(Default)]
-struct Edits<'a> {
-    sent_log: Edit<'a, EventLog>,
-    log_bytes: Edit<'a, Vec<u8>>,
-    signed_part: Edit<'a, Vec<u8>>,
-    qe_report: Edit<'a, EnclaveReport>,
-    qe_report_bytes: Edit<'a, Vec<u8>>,
-    pck: Edit<'a, CertificateTemplate>,
-    authority: Edit<'a, CertificateTemplate>,
-    root: Edit<'a, CertificateTemplate>,
-    chain: Edit<'a, Vec<Vec<u8>>>,
-    signature: Edit<'a, QuoteSignature>,
-    quote: Edit<'a, Vec<u8>>,
-}
-
-fn apply<T>(edits: Edit<'_, T>, mut value: T) -> T {
-    for edit in edits {
-        edit(&mut value);
-    }
-    value
+pub(super) struct Edits<'a> {
+    pub(super) sent_log: Edit<'a, EventLog>,
+    pub(super) log_bytes: Edit<'a, Vec<u8>>,
+    pub(super) signed_part: Edit<'a, Vec<u8>>,
+    pub(super) qe_report: Edit<'a, EnclaveReport>,
+    pub(super) qe_report_bytes: Edit<'a, Vec<u8>>,
+    pub(super) pck: Edit<'a, CertificateTemplate>,
+    pub(super) authority: Edit<'a, CertificateTemplate>,
+    pub(super) root: Edit<'a, CertificateTemplate>,
+    pub(super) chain: Edit<'a, Vec<Vec<u8>>>,
+    pub(super) signature: Edit<'a, QuoteSignature>,
+    pub(super) quote: Edit<'a, Vec<u8>>,
 }
 
 /// SHA-384 of a text, the measurement of a thing that is the same for every seed.
@@ -229,11 +189,13 @@ impl<'a> IntelGuest<'a> {
         })
     }
 
-    /// The vendor has revoked the PCK certificate. The evidence is the same; [`IntelGuest::collateral`] says it.
+    /// A platform whose PCK certificate the vendor has revoked, that of [`IntelSilicon::revoked_ppid`]. The
+    /// evidence is genuine; what the vendor publishes says it.
     #[must_use]
     pub fn pck_revoked(mut self, revoked: bool) -> Self {
         self.revoked = revoked;
-        self
+        let ppid = if revoked { self.silicon.revoked_ppid() } else { self.silicon.platform().ppid };
+        self.platform(|platform| platform.ppid = ppid)
     }
 
     /// Changes the header.
@@ -415,55 +377,16 @@ impl<'a> IntelGuest<'a> {
         self.log.as_ref()
     }
 
-    /// What the vendor publishes about this platform, see [`IntelSilicon::collateral`].
+    /// What the vendor publishes about this platform, see [`IntelSilicon::collateral`]. Where the quote only
+    /// names its PCK certificate, the chain is with the collateral. Changes by [`IntelGuest::pck`] and the
+    /// like do not reach it.
     pub fn collateral(&self, validity: Validity) -> Collateral {
         let mut collateral = self.silicon.collateral(&self.platform, validity);
+        collateral.with_pck_chain = self.certification != Certification::PckChain;
         if self.revoked {
             collateral.revoke(&self.platform);
         }
         collateral
-    }
-
-    /// Signs everything.
-    ///
-    /// # Errors
-    /// [`EmulatorError::Date`].
-    pub fn build(self) -> Result<IntelEvidence, EmulatorError> {
-        let IntelGuest { silicon, platform, header, body, log, auth_data, certification, edits, .. } = self;
-        let (tee, kind) = match body {
-            Body::Td(_) => (Tee::Tdx, IdentityKind::TdQe),
-            Body::Enclave(_) => (Tee::Sgx, IdentityKind::Qe),
-        };
-        let mut quote = apply(edits.signed_part, signed_part(&header, &body));
-        let signer = self.quote_signer.as_ref().unwrap_or(&self.attestation_key);
-        // The point without the byte that says that it is not compressed.
-        let point = self.attestation_key.public_key();
-        let attestation_key = point.point().get(1..).unwrap_or_default().to_vec();
-
-        let qe_report = apply(edits.qe_report, qe_report(kind, &platform, &attestation_key, &auth_data));
-        let qe_report = apply(edits.qe_report_bytes, qe_report.to_bytes());
-        let pck_key = self.qe_signer.unwrap_or_else(|| silicon.pck_key(&platform));
-
-        let chain = [
-            apply(edits.pck, silicon.pck_certificate(&platform)).issue()?,
-            apply(edits.authority, silicon.authority(Role::of(platform.ca))).issue()?,
-            apply(edits.root, silicon.authority(Role::Root)).issue()?,
-        ];
-        let chain = apply(edits.chain, chain.to_vec());
-        let signature = QuoteSignature {
-            signature: signer.sign(&quote),
-            attestation_key,
-            qe_report_signature: pck_key.sign(&qe_report),
-            qe_report,
-            qe_auth_data: auth_data,
-            certification_type: certification.number(),
-            certification_data: certification_data(&silicon, &platform, certification, &chain),
-        };
-        let signature = apply(edits.signature, signature).to_bytes(header.version);
-        quote.extend_from_slice(&length32(signature.len()));
-        quote.extend_from_slice(&signature);
-        let event_log = log.map(|log| apply(edits.log_bytes, apply(edits.sent_log, log).to_bytes()));
-        Ok(IntelEvidence { tee, quote: apply(edits.quote, quote), event_log })
     }
 }
 
@@ -473,45 +396,4 @@ fn tee_tcb_svn(level: TcbLevelName) -> [u8; 16] {
     let [first, second, third, ..] = &mut svn;
     (*first, *second, *third) = (6, 1, level.tdx_microcode());
     svn
-}
-
-/// The report of a quoting enclave. It binds the attestation key: SHA-256(key || auth data), then zeros.
-fn qe_report(kind: IdentityKind, platform: &Platform, key: &[u8], auth_data: &[u8]) -> EnclaveReport {
-    let binding: [u8; 32] = Sha256::digest([key, auth_data].concat()).into();
-    let mut report_data = [0; 64];
-    for (to, from) in report_data.iter_mut().zip(binding) {
-        *to = from;
-    }
-    EnclaveReport {
-        cpu_svn: platform.cpu_svn,
-        flags: attributes::SGX_INIT | attributes::SGX_MODE64 | attributes::SGX_PROVISION_KEY,
-        xfrm: 0xe7,
-        mr_enclave: Sha256::digest(format!("assay emulator {}", kind.as_str())).into(),
-        mr_signer: qe_mr_signer(kind),
-        isv_prod_id: kind.isv_prod_id(),
-        isv_svn: kind.isv_svn(),
-        report_data,
-        ..EnclaveReport::default()
-    }
-}
-
-fn certification_data(
-    silicon: &IntelSilicon,
-    platform: &Platform,
-    certification: Certification,
-    chain: &[Vec<u8>],
-) -> Vec<u8> {
-    let identified = |ppid: Vec<u8>| {
-        [ppid.as_slice(), &platform.cpu_svn, &platform.pce_svn.to_le_bytes(), &platform.pce_id].concat()
-    };
-    match certification {
-        Certification::Ppid => identified(platform.ppid.to_vec()),
-        Certification::PpidRsa2048 => identified(silicon.encrypted_ppid(platform, 256)),
-        Certification::PpidRsa3072 => identified(silicon.encrypted_ppid(platform, 384)),
-        Certification::PckCertificate => {
-            chain.first().map(|leaf| pem("CERTIFICATE", leaf).into_bytes()).unwrap_or_default()
-        }
-        Certification::PckChain => [pem_chain(chain).into_bytes(), vec![0]].concat(),
-        Certification::Other(_, data) => data,
-    }
 }

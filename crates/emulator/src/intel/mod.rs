@@ -5,7 +5,9 @@
 //!   templates that can be changed one by one; [`Collateral::answer`] says it.
 
 mod boot;
+mod build;
 mod certificate;
+mod certification;
 mod collateral;
 mod crl;
 mod event_log;
@@ -28,12 +30,13 @@ mod tdx_fields;
 
 pub use boot::{Boot, DEFAULT_COMMAND_LINE};
 pub use certificate::{CertificateTemplate, Name, pem, pem_chain};
+pub use certification::Certification;
 pub use collateral::{Channel, Collateral};
 pub use crl::{CrlTemplate, RevokedCertificate};
 pub use event_log::{Event, EventLog, algorithm, event_type, index};
 pub use evidence::IntelEvidence;
 pub(crate) use fields::{SGX_FIELDS, TDX_FIELDS, guest};
-pub use guest::{Certification, IntelGuest};
+pub use guest::IntelGuest;
 pub use identity::{EnclaveTcb, EnclaveTcbLevel, Identity, IdentityKind};
 pub use level::TcbLevelName;
 pub use pck::{Configuration, PckCa, Platform, SgxExtension};

@@ -180,7 +180,6 @@ pub(super) fn identity(kind: IdentityKind, number: u64, validity: Validity) -> I
         isvprodid: kind.isv_prod_id().into(),
         tcb_levels: vec![
             level(svn, "2024-11-13T00:00:00Z", "UpToDate", &[]),
-            level(svn - 1, "2024-03-13T00:00:00Z", "ConfigurationNeeded", &[]),
             level(svn - 2, "2023-08-09T00:00:00Z", "OutOfDate", &["INTEL-SA-00477"]),
             level(svn - 3, "2019-05-15T00:00:00Z", "Revoked", &["INTEL-SA-00219"]),
         ],

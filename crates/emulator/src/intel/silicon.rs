@@ -128,6 +128,14 @@ impl IntelSilicon {
         }
     }
 
+    /// The PPID of a platform whose PCK certificates the vendor has revoked, for every level and under both
+    /// authorities: the lists always hold them.
+    pub fn revoked_ppid(&self) -> [u8; 16] {
+        let mut ppid = [0; 16];
+        self.bytes("intel/ppid of a revoked platform", &mut ppid);
+        ppid
+    }
+
     /// The key that signs in the vendor's name.
     pub fn key(&self, role: Role) -> EcKey {
         let (slot, label) = match role {

@@ -101,13 +101,13 @@ impl<'a> Members<'a> {
     fn read(name: &'static str, der: &'a [u8]) -> Result<Self, BadExtensions> {
         let values =
             Self::read_values(der).map_err(|e| bad(name, format!("not a SEQUENCE of members: {e}")))?;
+        if values.len() > MAX_MEMBERS {
+            return Err(bad(name, format!("{} members, at most {MAX_MEMBERS} are read", values.len())));
+        }
         for (i, (oid, _)) in values.iter().enumerate() {
             if values.iter().take(i).any(|(known, _)| known == oid) {
                 return Err(bad(name, format!("member {oid} stands twice")));
             }
-        }
-        if values.len() > MAX_MEMBERS {
-            return Err(bad(name, format!("{} members, at most {MAX_MEMBERS} are read", values.len())));
         }
         Ok(Members { name, values })
     }

@@ -263,6 +263,17 @@ fn a_quote_has_at_most_128_kib() {
     assert_eq!(parse(&bytes), Err(QuoteError::TooLong { found: MAX_QUOTE_LEN + 1 }));
 }
 
+#[test]
+fn what_is_too_long_for_its_length_does_not_read_again() {
+    let good = quote(4, 2, 5);
+    let mut signature = good.signature.clone();
+    for (len, fits) in [(0xffff, true), (0x1_0000, false), (0x1_0001, false)] {
+        signature.qe_auth_data = vec![0; len].into();
+        let written = Quote::new(good.header.clone(), good.body.clone(), signature.clone());
+        assert_eq!(parse(written.bytes()).is_ok(), fits, "{len}");
+    }
+}
+
 fn read_and_show(bytes: Vec<u8>) {
     if let Ok(quote) = Quote::parse(bytes.into()) {
         let again = Quote::new(quote.header.clone(), quote.body.clone(), quote.signature.clone());

@@ -1,6 +1,7 @@
 //! `assay demo`: the whole chain with emulated guests, in a throw-away server. One story for each TEE.
 
 mod cca;
+mod intel;
 mod snp;
 mod story;
 
@@ -17,6 +18,7 @@ pub(crate) async fn run(args: &DemoArgs, out: Output) -> anyhow::Result<Exit> {
     match args.tee {
         Tee::Snp => snp::run(out).await,
         Tee::Cca => cca::run(out).await,
-        tee => anyhow::bail!("there is no demonstration for {tee}; there are snp and cca"),
+        Tee::Tdx | Tee::Sgx => intel::run(args.tee, out).await,
+        tee => anyhow::bail!("there is no demonstration for {tee}; there are snp, cca, tdx and sgx"),
     }
 }

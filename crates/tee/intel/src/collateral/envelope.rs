@@ -45,7 +45,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
 impl<'a> Envelope<'a> {
     /// Reads an object; members that stand twice are refused.
     pub(crate) fn read(text: &'a [u8]) -> Result<Self, BadJson> {
-        serde_json::from_slice(text).map_err(|e| BadJson::new("the JSON object", e.to_string()))
+        serde_json::from_slice(text).map_err(|e| BadJson::parser("the JSON object", &e))
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -65,9 +65,7 @@ impl<'a> Envelope<'a> {
 
     /// A member that is a string.
     pub(crate) fn text(&self, name: &str) -> Result<Option<String>, BadJson> {
-        let parse = |raw: &str| {
-            serde_json::from_str(raw).map_err(|e| BadJson::new(name, format!("not a string: {e}")))
-        };
+        let parse = |raw: &str| serde_json::from_str(raw).map_err(|e| BadJson::parser(name, &e));
         self.raw(name).map(parse).transpose()
     }
 

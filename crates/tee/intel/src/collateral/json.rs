@@ -1,8 +1,8 @@
 //! JSON of collateral, read strictly: what serde would let pass in silence is an error here, and each
 //! error says where it is.
 //!
-//! Refused are: a member that stands twice, nesting deeper than 32, more than 100 000 values, anything
-//! after the value. What stands in a signed document beyond the members that are known is left alone:
+//! Refused are: a member that stands twice, nesting deeper than 32, more than 100 000 values or 256
+//! members of one object, anything after the value. What stands in a signed document beyond the members that are known is left alone:
 //! Intel adds members without giving the document a new version (`category` and `type` of components,
 //! `tdxModuleIdentities`), a document is Intel's word as a whole, and nothing unsigned can be put into
 //! it. Where a change of meaning is meant, the version number changes, and that is refused. Wrappers
@@ -15,6 +15,9 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 
 const MAX_DEPTH: usize = 32;
 const MAX_VALUES: usize = 100_000;
+const MAX_MEMBERS: usize = 256;
+/// The longest message of the JSON parser that is passed on; some repeat what they found.
+const MAX_MESSAGE: usize = 200;
 
 /// A JSON value whose objects have no member twice.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +48,11 @@ impl BadJson {
     pub(crate) fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
         BadJson { path: path.into(), problem: problem.into() }
     }
+
+    /// What the JSON parser said of `path`.
+    pub(crate) fn parser(path: impl Into<String>, error: &serde_json::Error) -> Self {
+        BadJson::new(path, error.to_string().chars().take(MAX_MESSAGE).collect::<String>())
+    }
 }
 
 impl Json {
@@ -55,7 +63,7 @@ impl Json {
         let value = Seed { depth: 0, left: &mut left }
             .deserialize(&mut deserializer)
             .and_then(|value| deserializer.end().map(|()| value));
-        value.map_err(|e| BadJson::new(name, e.to_string()))
+        value.map_err(|e| BadJson::parser(name, &e))
     }
 
     const fn kind(&self) -> &'static str {
@@ -142,6 +150,9 @@ impl<'de> Visitor<'de> for Seed<'_> {
             if members.iter().any(|(known, _)| *known == name) {
                 return Err(A::Error::custom(format!("member {name:.60?} stands twice")));
             }
+            if members.len() >= MAX_MEMBERS {
+                return Err(A::Error::custom(format!("an object of more than {MAX_MEMBERS} members")));
+            }
             let value = map.next_value_seed(Seed { depth: depth.saturating_add(1), left })?;
             members.push((name, value));
         }
@@ -150,7 +161,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
 }
 
 /// A value with the path to it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Field<'a> {
     pub(crate) path: String,
     pub(crate) value: &'a Json,
@@ -240,6 +251,8 @@ mod tests {
     fn texts_that_serde_lets_pass_are_refused_here() {
         let deep = format!("{}{}", "[".repeat(34), "]".repeat(34));
         let many = format!("[{}0]", "0,".repeat(MAX_VALUES));
+        let wide: Vec<String> = (0..=MAX_MEMBERS).map(|i| format!("\"{i}\":0")).collect();
+        let wide = format!("{{{}}}", wide.join(","));
         for (text, problem) in [
             (r#"{"a":1,"a":2}"#, "\"a\" stands twice"),
             (r#"{"b":{"\u0061":1,"a":2}}"#, "\"a\" stands twice"),
@@ -247,6 +260,7 @@ mod tests {
             ("", "EOF"),
             (&deep, "nested deeper than 32"),
             (&many, "more than 100000 values"),
+            (&wide, "more than 256 members"),
         ] {
             let error = Json::read("x", text).unwrap_err();
             assert!(error.problem.contains(problem), "{error}");

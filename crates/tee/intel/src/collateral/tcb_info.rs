@@ -122,7 +122,7 @@ impl TcbInfo {
             .iter()
             .map(|level| read_level(level, family, version))
             .collect::<Result<Vec<TcbLevel>, BadJson>>()?;
-        levels.sort_by(|a, b| (b.sgx, b.pce_svn, b.tdx).cmp(&(a.sgx, a.pce_svn, a.tdx)));
+        levels.sort_by_key(|level| std::cmp::Reverse((level.sgx, level.pce_svn, level.tdx)));
         let (tdx_module, tdx_module_identities) = match family {
             Family::Sgx => (None, Vec::new()),
             Family::Tdx => (Some(read_module(&info.get("tdxModule")?)?), read_identities(&info)?),

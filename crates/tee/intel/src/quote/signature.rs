@@ -196,8 +196,8 @@ impl SignatureData {
 
     /// What a quote of `version` has behind its signed part, beginning with the length.
     ///
-    /// The report of the quoting enclave is written from its bytes. Lengths beyond what their fields hold
-    /// are written as the most they hold, and read back as an error.
+    /// The report of the quoting enclave is written from its bytes. A length beyond what its field holds is
+    /// written as the most it holds, so that the bytes do not read as this again.
     pub fn to_bytes(&self, version: u16) -> Vec<u8> {
         let mut qe = [self.qe_report_bytes.as_slice(), &self.qe_report_signature].concat();
         let auth_len = u16::try_from(self.qe_auth_data.len()).unwrap_or(u16::MAX);

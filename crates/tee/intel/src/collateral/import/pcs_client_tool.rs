@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 
 use super::{Entry, NotCollateral, crl, document, white_space};
 use crate::collateral::envelope::Envelope;
+use crate::collateral::json::BadJson;
 use crate::collateral::pieces;
 use crate::collateral::{PckCa, PlatformIds, UpdateChannel, pck_certificate_request};
 
@@ -124,8 +125,7 @@ fn answer(envelope: &Envelope<'_>, name: &str) -> Result<Option<String>, NotColl
 
 fn elements<'a>(envelope: &Envelope<'a>, name: &str) -> Result<Vec<&'a RawValue>, NotCollateral> {
     let Some(array) = envelope.raw(name) else { return Ok(Vec::new()) };
-    let elements: Vec<&RawValue> =
-        serde_json::from_str(array).map_err(|e| NotCollateral(e.to_string()).of(name))?;
+    let elements: Vec<&RawValue> = serde_json::from_str(array).map_err(|e| BadJson::parser(name, &e))?;
     if elements.len() > MAX_ELEMENTS {
         let problem = format!("{} elements, at most {MAX_ELEMENTS} are read", elements.len());
         return Err(NotCollateral(problem).of(name));
