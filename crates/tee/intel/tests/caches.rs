@@ -18,6 +18,8 @@ use support::{
     binding, collateral, enclave, failed, items, now, set, settings, silicon, td, verifier, verify,
 };
 
+type Edit = Box<dyn FnOnce(&mut Collateral)>;
+
 /// A verifier that has accepted the good evidence, with it.
 struct Seen {
     verifier: IntelVerifier,
@@ -119,7 +121,7 @@ fn changed_collateral_is_looked_at_again() {
     let seen = seen(Tee::Tdx, td(&s));
     let past = Validity { not_before: UnixTime(0), not_after: now().plus(-1) };
     let stray = s.stray_key("a stranger");
-    let edits: Vec<(&str, Box<dyn FnOnce(&mut Collateral)>)> = vec![
+    let edits: Vec<(&str, Edit)> = vec![
         ("INTEL-023", Box::new(|c| c.revoke(&c.platform.clone()))),
         ("INTEL-024", Box::new(|c| c.revoke_authority(Role::TcbSigning))),
         ("INTEL-024", Box::new(|c| c.revoke_authority(Role::PlatformCa))),
