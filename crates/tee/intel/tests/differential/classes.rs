@@ -237,8 +237,8 @@ fn pck_chain(trial: &Trial) -> Option<Vec<u8>> {
 /// root behind them.
 fn only_root_is_unreadable(chain: &[u8], before_root: usize) -> bool {
     let begin = b"-----BEGIN ";
-    let begins = (0..chain.len()).filter(|at| chain[*at..].starts_with(begin));
-    let Some(root) = begins.skip(before_root).next() else { return false };
+    let mut begins = (0..chain.len()).filter(|at| chain[*at..].starts_with(begin));
+    let Some(root) = begins.nth(before_root) else { return false };
     let Ok(blocks) = split_pem(&chain[..root]) else { return false };
     blocks.len() == before_root
         && blocks

@@ -68,8 +68,10 @@ impl Draft<'_> {
     }
 }
 
+type Make = fn(&IntelSilicon) -> IntelGuest<'static>;
+
 /// The kinds of quotes.
-const KINDS: [(&str, fn(&IntelSilicon) -> IntelGuest<'static>); 6] = [
+const KINDS: [(&str, Make); 6] = [
     ("TDX 1.0, version 4", |s| s.td()),
     ("TDX 1.0, version 5", |s| s.td().version(5)),
     ("TDX 1.5", |s| s.td().tdx_1_5()),
