@@ -1075,6 +1075,138 @@ def veraison_back(w):
     check(c.stop(signal.SIGTERM) == 0, "it ended otherwise")
 
 
+# 3b. Intel TDX and SGX.
+
+
+@case("real TDX and SGX quotes verify with their collateral at its date, and not after")
+def intel_vectors(w):
+    folder = ROOT.parent / "shared/vectors/intel"
+    if not folder.is_dir():
+        raise Skip("there is no evidence of real hardware at ../shared/vectors/intel")
+
+    def verify(tee, quote, collateral, at, expect):
+        return w.verify(folder / quote, "--collateral", folder / collateral, "--at", at, tee=tee, expect=expect)
+
+    late = {"INTEL-018", "INTEL-022", "INTEL-035", "INTEL-043"}
+    for tee, quote, collateral, at, status, advisories in (
+        ("tdx", "tdx_quote_4.dat", "A_50806f_2023.json", "2023-07-01T00:00:00Z", "UpToDate", 0),
+        ("tdx", "cos-113-tdx-quote.dat", "C_00806f_2025.json", "2025-03-01T00:00:00Z", "UpToDate", 0),
+        ("tdx", "cos-113-tdx-quote.dat", "T_tdx_tcb_info_00806F050000.json", "2025-06-25T00:00:00Z", "UpToDate", 0),
+        ("sgx", "occlum_quote.dat", "P_azure.json", "2023-05-15T16:00:00Z", "OutOfDate", 7),
+    ):
+        claims = verify(tee, quote, collateral, at, ACCEPTED)["claims"]
+        check(claims["tcb_status"] == status and len(claims["advisory_ids"]) == advisories, f"{quote}: {claims['tcb_status']}")
+        codes = set(failed_codes(verify(tee, quote, collateral, "2026-11-27T00:00:00Z", REJECTED)))
+        check(codes and codes <= late, f"{quote}, expired: {codes}")
+    codes = failed_codes(verify("tdx", "tdx_quote_5.dat", "B_90c06f_2026.json", "2026-02-25T00:00:00Z", REJECTED))
+    check(codes == ["INTEL-070"], f"a platform older than all levels: {codes}")
+
+
+def pcs_double(w, *more):
+    """A double of Intel's service: its URL, and what changes its behaviour."""
+    double = subprocess.Popen(
+        [w.assay, "--json", "emulate", "pcs", "--seed", SEED, *map(str, more)], stdout=subprocess.PIPE, cwd=w.folder,
+    )
+    w.started.append(double)
+    base = "http://" + json.loads(double.stdout.readline())["listening"]
+
+    def control(**change):
+        request = urllib.request.Request(base + "/control", json.dumps(change).encode())
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            check(answer.status == 200, f"the control answers {answer.status}")
+
+    return base, control
+
+
+@case("a server goes on while Intel's service is away, until the first collateral ends, and recovers by itself", needs=["roots"])
+def intel_network_cut(w):
+    lifetime = 14
+    base, control = pcs_double(w, "--next-update-seconds", lifetime)
+    i = w.another("intel")
+    i.roots = w.roots
+    config = i.folder / "config.toml"
+    config.write_text(f'[collateral]\nintel_url = "{base}"\ndeadline_seconds = 3\n')
+    i.start("--config", config)
+
+    def attest():
+        return i.attest(tee="tdx", get=None)
+
+    begun = time.monotonic()
+    check(attest().returncode == 0, attest().text)
+    control(fail_status=503)
+    worked = 0
+    while time.monotonic() - begun < lifetime - 5:
+        result = attest()
+        check(result.returncode == 0, f"with the service away and valid copies:\n{result.text}")
+        worked += 1
+        time.sleep(0.5)
+    check(worked > 5, f"only {worked} attestations")
+    time.sleep(max(0, lifetime + 2 - (time.monotonic() - begun)))
+    result = attest()
+    check(result.returncode == OUR_FAULT and "COL-001" in result.text, f"exit code {result.returncode}\n{result.text}")
+    check("expired" in result.text, f"it does not name the expiry:\n{result.text}")
+    control(fail_status=None)
+    deadline = time.monotonic() + 90
+    while attest().returncode != 0:
+        check(time.monotonic() < deadline, f"it does not recover:\n{attest().text}")
+        time.sleep(0.5)
+    check(i.stop(signal.SIGTERM) == 0, "it ended otherwise")
+
+
+@case("collateral travels to a server without a network in a signed bundle", needs=["intel_network_cut"])
+def intel_bundle(w):
+    base, _ = pcs_double(w)
+    online, away = w.folder / "online", w.another("air-gapped")
+    config = w.folder / "online.toml"
+    roots = f'[danger]\ntrust_emulator = "{w.roots}"\n'
+    config.write_text(f'[server]\ndata_dir = "{online}"\n[collateral]\nintel_url = "{base}"\n{roots}')
+    key, signer, bundle = (w.folder / name for name in ("bundle-key.pem", "bundle-signer.pem", "collateral.bundle"))
+    if shutil.which("openssl") is None:
+        raise Skip("there is no openssl to make a key with")
+    subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key],
+                   check=True, capture_output=True)
+    subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-out", signer], check=True, capture_output=True)
+    w.run("collateral", "refresh", "--fmspc", "00A55A000000", "--config", config, expect=0)
+    w.run("collateral", "export", "--out", bundle, "--key", key, "--config", config, expect=0)
+    away.roots = w.roots
+    offline = away.folder / "config.toml"
+    offline.write_text(f'[server]\ndata_dir = "{away.data}"\n[collateral]\nintel_service = "none"\namd_kds_url = ""\n{roots}')
+    changed = away.folder / "changed.bundle"
+    content = bytearray(bundle.read_bytes())
+    content[len(content) // 2] ^= 1
+    changed.write_bytes(content)
+    w.run("collateral", "import", changed, "--signer", signer, "--config", offline, expect=(REJECTED, MALFORMED))
+    w.run("collateral", "import", bundle, "--signer", signer, "--config", offline, expect=0)
+    away.start("--config", offline, trust_emulator=False)
+    result = away.attest(tee="tdx", get=None)
+    check(result.returncode == 0, result.text)
+    check(away.stop(signal.SIGTERM) == 0, "it ended otherwise")
+
+
+def told(story):
+    return [sorted({f["code"] for f in one["findings"] if f["outcome"] == "failed"}) for one in story["refused"]]
+
+
+@case("demo for TDX releases once and refuses seven times, each for its reason")
+def demo_tdx(w):
+    story = json.loads(w.run("demo", "--tee", "tdx", "--json", expect=0, timeout=120).stdout)
+    check(story["released"]["secret"], "nothing was released")
+    check(told(story) == [
+        ["APR-TDX-017"], ["APR-TDX-013", "APR-TDX-015"], ["INTEL-023"], ["APR-TDX-002"], ["TDX-004"],
+        ["APR-001", "APR-TDX-001"], ["INTEL-008"],
+    ], f"{told(story)}")
+
+
+@case("demo for SGX releases once and refuses six times, each for its reason")
+def demo_sgx(w):
+    story = json.loads(w.run("demo", "--tee", "sgx", "--json", expect=0, timeout=120).stdout)
+    check(story["released"]["secret"], "nothing was released")
+    check(told(story) == [
+        ["APR-SGX-011"], ["APR-SGX-007", "APR-SGX-009"], ["INTEL-023"], ["APR-SGX-001"], ["APR-SGX-002"],
+        ["APR-SGX-004"],
+    ], f"{told(story)}")
+
+
 @case("demo for CCA releases once and refuses nine times, each for its reason")
 def demo_cca(w):
     story = json.loads(w.run("demo", "--tee", "cca", "--json", expect=0, timeout=120).stdout)

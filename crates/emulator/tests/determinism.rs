@@ -52,7 +52,7 @@ fn the_bytes_of_the_development_seed_are_the_published_ones() {
             "f6f9f0e846501d705db8ecacc566c12ef3d99ceb9c02a0fe20e3e82c4db14c7d",
             "ea104327c75a6373bfe63a6015b9262d7d62f6a53936346b82cda73c80caba01",
             "c94028aa7c9b8042545260d14bf03bffebd27e036bbff80dab6572e08e0c348c",
-            "577d6dca52996d78f1b48f6f5b67e9190ef89621a71f0b7ff1d410d0f2723be2"
+            "f19006573f13d1d9600332947bbcca0f6aa13496dceccba1187c66551b33b057"
         ]
     );
 }
