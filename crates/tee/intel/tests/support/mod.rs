@@ -1,7 +1,7 @@
 //! What the tests share: one emulated platform, verification with one call, findings by code.
 #![allow(dead_code)]
 
-use assay_emulator::intel::{COLLATERAL_VALIDITY, Collateral, IntelEvidence, IntelGuest};
+use assay_emulator::intel::{Body, COLLATERAL_VALIDITY, Collateral, IntelEvidence, IntelGuest};
 use assay_emulator::{Emulator, IntelSilicon, Seed};
 use assay_tee_intel::{IntelAnchors, IntelSettings, IntelVerifier};
 use assay_types::{
@@ -99,4 +99,30 @@ pub(crate) fn failed(result: &Result<Authenticated, VerifyError>) -> Vec<String>
             codes
         }
     }
+}
+
+pub(crate) fn tee_of(guest: &IntelGuest<'_>) -> Tee {
+    match guest.current_body() {
+        Body::Td(_) => Tee::Tdx,
+        Body::Enclave(_) => Tee::Sgx,
+    }
+}
+
+/// The verdict on a guest with collateral, changed.
+pub(crate) fn judge_with(
+    guest: IntelGuest<'_>,
+    edit: impl FnOnce(&mut Collateral),
+) -> Result<Authenticated, VerifyError> {
+    let tee = tee_of(&guest);
+    let mut published = collateral(&guest);
+    edit(&mut published);
+    let published = set(&published.to_json(tee).unwrap());
+    let bytes = json(&guest.build().unwrap());
+    verify(&verifier(tee, settings()), &bytes, &published, &binding(), now())
+}
+
+pub(crate) fn claims(result: Result<Authenticated, VerifyError>) -> Value {
+    let genuine = result.unwrap();
+    assert!(genuine.facts().emulated);
+    Value::Object(genuine.facts().claims.clone())
 }
