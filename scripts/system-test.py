@@ -458,7 +458,7 @@ def verify_malformed(w):
 
 @case("verify says so when it does not support a TEE or a report version", needs=["evidence", "roots"])
 def verify_unsupported(w):
-    w.run("verify", "--tee", "tdx", "--evidence", w.evidence, "--json", expect=UNSUPPORTED)
+    w.run("verify", "--tee", "hygondcu", "--evidence", w.evidence, "--json", expect=UNSUPPORTED)
     bad = json.loads(w.evidence.read_text())
     bad["attestation_report"]["version"] = 99
     strange = w.folder / "strange.json"
@@ -1102,8 +1102,9 @@ def intel_vectors(w):
     check(codes == ["INTEL-070"], f"a platform older than all levels: {codes}")
 
 
+@contextlib.contextmanager
 def pcs_double(w, *more):
-    """A double of Intel's service: its URL, and what changes its behaviour."""
+    """A double of Intel's service: its URL, and what changes its behaviour. It ends with the block."""
     double = subprocess.Popen(
         [w.assay, "--json", "emulate", "pcs", "--seed", SEED, *map(str, more)], stdout=subprocess.PIPE, cwd=w.folder,
     )
@@ -1115,13 +1116,21 @@ def pcs_double(w, *more):
         with urllib.request.urlopen(request, timeout=10) as answer:
             check(answer.status == 200, f"the control answers {answer.status}")
 
-    return base, control
+    try:
+        yield base, control
+    finally:
+        double.terminate()
+        double.wait(timeout=10)
 
 
 @case("a server goes on while Intel's service is away, until the first collateral ends, and recovers by itself", needs=["roots"])
 def intel_network_cut(w):
     lifetime = 14
-    base, control = pcs_double(w, "--next-update-seconds", lifetime)
+    with pcs_double(w, "--next-update-seconds", lifetime) as (base, control):
+        network_cut(w, lifetime, base, control)
+
+
+def network_cut(w, lifetime, base, control):
     i = w.another("intel")
     i.roots = w.roots
     config = i.folder / "config.toml"
@@ -1155,18 +1164,18 @@ def intel_network_cut(w):
 
 @case("collateral travels to a server without a network in a signed bundle", needs=["intel_network_cut"])
 def intel_bundle(w):
-    base, _ = pcs_double(w)
     online, away = w.folder / "online", w.another("air-gapped")
     config = w.folder / "online.toml"
     roots = f'[danger]\ntrust_emulator = "{w.roots}"\n'
-    config.write_text(f'[server]\ndata_dir = "{online}"\n[collateral]\nintel_url = "{base}"\n{roots}')
     key, signer, bundle = (w.folder / name for name in ("bundle-key.pem", "bundle-signer.pem", "collateral.bundle"))
     if shutil.which("openssl") is None:
         raise Skip("there is no openssl to make a key with")
     subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key],
                    check=True, capture_output=True)
     subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-out", signer], check=True, capture_output=True)
-    w.run("collateral", "refresh", "--fmspc", "00A55A000000", "--config", config, expect=0)
+    with pcs_double(w) as (base, _):
+        config.write_text(f'[server]\ndata_dir = "{online}"\n[collateral]\nintel_url = "{base}"\n{roots}')
+        w.run("collateral", "refresh", "--fmspc", "00A55A000000", "--config", config, expect=0)
     w.run("collateral", "export", "--out", bundle, "--key", key, "--config", config, expect=0)
     away.roots = w.roots
     offline = away.folder / "config.toml"

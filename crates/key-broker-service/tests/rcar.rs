@@ -172,10 +172,10 @@ async fn other_versions_are_refused_naming_both() {
 #[tokio::test]
 async fn a_tee_that_cannot_be_verified_is_refused_at_once() {
     let world = World::new().await;
-    assert_eq!(world.auth("tdx").await.refusal(), (422, "KBS-004".to_owned()));
+    assert_eq!(world.auth("hygondcu").await.refusal(), (422, "KBS-004".to_owned()));
     assert_eq!(world.auth("abacus").await.refusal(), (422, "KBS-003".to_owned()));
-    let detail = world.auth("tdx").await.json()["detail"].as_str().unwrap().to_owned();
-    assert!(detail.contains("tdx") && detail.contains("snp"), "{detail}");
+    let detail = world.auth("hygondcu").await.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("hygondcu") && detail.contains("snp"), "{detail}");
 }
 
 #[tokio::test]
