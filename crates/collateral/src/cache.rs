@@ -78,6 +78,11 @@ pub trait CollateralCache: Send + Sync {
     /// What is stored under `key`.
     async fn get(&self, vendor: Vendor, key: &str) -> Result<Option<Cached>, String>;
 
+    /// What is stored under `key`, where that can be told at once, from memory.
+    fn at_once(&self, _vendor: Vendor, _key: &str) -> Option<Cached> {
+        None
+    }
+
     /// Stores all of these or, on error, none, each in place of what was there. When an entry was last
     /// used stays noted.
     async fn put_all(&self, entries: Vec<Entry>) -> Result<(), String>;

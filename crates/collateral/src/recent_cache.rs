@@ -72,19 +72,23 @@ impl RecentCache {
 #[async_trait]
 impl CollateralCache for RecentCache {
     async fn get(&self, vendor: Vendor, key: &str) -> Result<Option<Cached>, String> {
-        let name = (vendor, key.to_owned());
-        let now = self.clock.now();
-        if let Some((cached, read)) = self.recent().get(&name)
-            && self.is_recent(cached, *read, now)
-        {
-            return Ok(Some(cached.clone()));
+        if let Some(cached) = self.at_once(vendor, key) {
+            return Ok(Some(cached));
         }
+        let name = (vendor, key.to_owned());
         let found = self.beneath.get(vendor, key).await?;
         match &found {
             Some(cached) => self.remember(name, cached.clone()),
             None => drop(self.recent().remove(&name)),
         }
         Ok(found)
+    }
+
+    fn at_once(&self, vendor: Vendor, key: &str) -> Option<Cached> {
+        let now = self.clock.now();
+        let recent = self.recent();
+        let (cached, read) = recent.get(&(vendor, key.to_owned()))?;
+        self.is_recent(cached, *read, now).then(|| cached.clone())
     }
 
     async fn put_all(&self, entries: Vec<Entry>) -> Result<(), String> {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use assay_types::{Clock, CollateralItem, CollateralRequest, CollateralSet};
+use assay_types::{Clock, CollateralItem, CollateralOrigin, CollateralRequest, CollateralSet};
 use futures_util::future::join_all;
 
 use crate::builder::CollateralServiceBuilder;
@@ -66,6 +66,9 @@ impl CollateralService {
             return Err(failed(AttemptOutcome::NotLookedUp {
                 why: "the cache key is not 1 to 512 printable ASCII characters",
             }));
+        }
+        if let Some(bytes) = self.inner.at_once(request) {
+            return Ok(CollateralItem { kind: request.kind, bytes, origin: CollateralOrigin::Cache });
         }
         let flight = self
             .inner

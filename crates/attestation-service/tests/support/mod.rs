@@ -11,16 +11,17 @@ use assay_attestation_service::{
     ATTESTATION_POLICIES, AttestationService, Evaluation, EvaluationError, Issued, KeySettings, PolicySet,
     Registry, TokenKeys, TokenSettings, TrustSettings,
 };
-use assay_collateral::{Cached, CollateralCache as _, CollateralService, MemoryCache};
+use assay_collateral::{Cached, CollateralCache as _, CollateralService, MemoryCache, RecentCache};
 use assay_emulator::cca::CorimKind;
 use assay_emulator::intel::COLLATERAL_VALIDITY;
 use assay_emulator::{Emulator, Seed};
 use assay_policy::{Admission, Limits, PolicyKind, TrialProcess};
 use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
 use assay_store::{KeyEncryptionKey, Store, StoreOptions};
-use assay_tee_intel::collateral::{UpdateChannel, split_collateral};
+use assay_tee_intel::IntelAnchors;
+use assay_tee_intel::collateral::{IntelInspector, UpdateChannel, split_collateral};
 use assay_types::{
-    Clock, CompositeEvidence, FixedClock, HashAlgorithm, InitDataMessage, RuntimeData, Tee, UnixTime,
+    Clock, CompositeEvidence, FixedClock, HashAlgorithm, InitDataMessage, RuntimeData, Tee, UnixTime, Vendor,
     additional_runtime_data, canonical_digest, primary_runtime_data,
 };
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -54,8 +55,17 @@ impl World {
     }
 
     pub async fn with(options: Options) -> Self {
-        let cache = intel_collateral(&Emulator::new(Seed::DEVELOPMENT)).await;
-        let collateral = |clock| CollateralService::builder(clock).cache(cache).build().unwrap();
+        let emulator = Emulator::new(Seed::DEVELOPMENT);
+        let cache = intel_collateral(&emulator).await;
+        let anchors = emulator.anchors();
+        let anchors = IntelAnchors::intel().with_emulated(&anchors.anchors[&Tee::Tdx]).unwrap();
+        let collateral = |clock: Arc<dyn Clock>| {
+            CollateralService::builder(clock.clone())
+                .cache(Arc::new(RecentCache::new(cache, clock)))
+                .inspector(Vendor::Intel, Arc::new(IntelInspector::new(anchors)))
+                .build()
+                .unwrap()
+        };
         World::with_collateral(options, collateral).await
     }
 

@@ -17,6 +17,7 @@ mod event_log;
 mod evidence;
 mod family;
 mod pck;
+mod piece_digests;
 pub mod quote;
 mod roots;
 mod settings;

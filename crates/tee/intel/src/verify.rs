@@ -23,7 +23,10 @@ use crate::checks::{self, SGX_CHECKS, TDX_CHECKS};
 use crate::claims::quote_claims;
 use crate::collateral::{self, PlatformIds};
 use crate::evidence::IntelEvidence;
-use crate::quote::{Body, CertificationData, EnclaveReport, INTEL_VENDOR_ID, PpidForm, SignatureData};
+use crate::piece_digests::PieceDigests;
+use crate::quote::{
+    Body, CertificationData, EnclaveReport, INTEL_VENDOR_ID, PpidCertification, PpidForm, SignatureData,
+};
 use crate::settings::IntelSettings;
 use crate::tcb::{PlatformTcb, QeReport, TcbEvaluation, TcbInputs, TdTcb};
 use crate::{Family, event_log, tcb_claims};
@@ -39,6 +42,9 @@ struct Inner {
     platforms: Cache<[u8; 32], Arc<Certified>>,
     /// Attestation keys, likewise.
     keys: Cache<[u8; 32], Arc<AttestationKey>>,
+    /// What quotes need at first, likewise, by the digest of what they say of their PCK.
+    needs: Cache<[u8; 32], Arc<[CollateralRequest]>>,
+    pieces: PieceDigests,
 }
 
 impl std::fmt::Debug for IntelVerifier {
@@ -59,9 +65,16 @@ impl IntelVerifier {
     }
 
     fn new(family: Family, settings: IntelSettings) -> Self {
-        let (platforms, keys) =
-            (Cache::new(settings.cached_platforms), Cache::new(settings.cached_platforms));
-        IntelVerifier(Arc::new(Inner { family, settings, platforms, keys }))
+        let most = settings.cached_platforms;
+        let (platforms, keys, needs) = (Cache::new(most), Cache::new(most), Cache::new(most));
+        IntelVerifier(Arc::new(Inner {
+            family,
+            settings,
+            platforms,
+            keys,
+            needs,
+            pieces: PieceDigests::new(),
+        }))
     }
 }
 
@@ -88,9 +101,11 @@ impl Verifier for IntelVerifier {
             return Err(VerifyError::malformed(&checks::TEE_TYPE, named.as_str(), found.as_str(), detail));
         }
         let ids = platform_ids(&parsed.quote.signature);
+        let pck_digest = pck_digest(&parsed.quote.signature.certification);
         Ok(Box::new(Parsed {
             evidence: parsed,
             ids,
+            pck_digest,
             tee: named,
             checks: self.checks(),
             verifier: Arc::clone(&self.0),
@@ -102,6 +117,8 @@ struct Parsed {
     evidence: IntelEvidence,
     /// What the quote says of its PCK, where it does not carry the certificate.
     ids: Option<PlatformIds>,
+    /// SHA-256 over what the quote says of its PCK.
+    pck_digest: [u8; 32],
     tee: Tee,
     checks: &'static [Check],
     verifier: Arc<Inner>,
@@ -120,14 +137,16 @@ fn platform_ids(signature: &SignatureData) -> Option<PlatformIds> {
 }
 
 impl ParsedEvidence for Parsed {
-    fn collateral_needed(&self, now: UnixTime) -> Vec<CollateralRequest> {
-        self.further_collateral_needed(&CollateralSet::default(), now)
+    fn collateral_needed(&self, _now: UnixTime) -> Vec<CollateralRequest> {
+        match self.verifier.needs.get(&self.pck_digest) {
+            Some(known) => known.to_vec(),
+            None => self.needed(&CollateralSet::default()),
+        }
     }
 
     fn further_collateral_needed(&self, at_hand: &CollateralSet, _now: UnixTime) -> Vec<CollateralRequest> {
-        let Inner { family, settings, .. } = &*self.verifier;
-        self.pck()
-            .map_or_else(Vec::new, |pck| collateral::needed(*family, pck, settings.update_channel, at_hand))
+        // A quote that carries its PCK certificate names all that it needs at once.
+        if self.ids.is_some() { self.needed(at_hand) } else { Vec::new() }
     }
 
     fn verify(
@@ -136,7 +155,7 @@ impl ParsedEvidence for Parsed {
         collateral: &CollateralSet,
         now: UnixTime,
     ) -> Result<Vec<Authenticated>, VerifyError> {
-        let Inner { settings, platforms, keys, .. } = &*self.verifier;
+        let Inner { settings, platforms, keys, needs, .. } = &*self.verifier;
         let quote = &self.evidence.quote;
         let mut checks = Checks::new(self.checks);
         self.check_form(&mut checks);
@@ -190,6 +209,7 @@ impl ParsedEvidence for Parsed {
         })?;
         if !is_known {
             platforms.insert(platform_digest, certified);
+            needs.insert(self.pck_digest, self.needed(&CollateralSet::default()).into());
         }
         if let (Some(digest), Some(key)) = (key_digest, key) {
             keys.insert(digest, key);
@@ -218,6 +238,12 @@ impl Parsed {
             CertificationData::PckLeaf(bytes) => Some(PckSource::Leaf(bytes)),
             CertificationData::Ppid(_) => self.ids.as_ref().map(PckSource::Ids),
         }
+    }
+
+    fn needed(&self, at_hand: &CollateralSet) -> Vec<CollateralRequest> {
+        let Inner { family, settings, .. } = &*self.verifier;
+        self.pck()
+            .map_or_else(Vec::new, |pck| collateral::needed(*family, pck, settings.update_channel, at_hand))
     }
 
     fn certify(&self, collateral: &CollateralSet) -> Option<Certified> {
@@ -253,18 +279,31 @@ impl Parsed {
     /// SHA-256 over all that [`Certified::build`] looks at: the same digest, the same outcome.
     fn platform_digest(&self, collateral: &CollateralSet) -> [u8; 32] {
         let mut context = Parts::new();
-        match self.pck() {
-            Some(PckSource::Chain(bytes)) => context.part(b"chain", bytes),
-            Some(PckSource::Leaf(bytes)) => context.part(b"leaf", bytes),
-            Some(PckSource::Ids(ids)) => context.part(b"ids", format!("{ids:?}").as_bytes()),
-            None => context.part(b"none", &[]),
-        }
+        context.part(b"pck", &self.pck_digest);
         for item in &collateral.items {
             // Kind and origin are part of the result, so they are part of the key.
-            context.part(format!("{:?} {:?}", item.kind, item.origin).as_bytes(), &item.bytes);
+            context.part(
+                format!("{:?} {:?}", item.kind, item.origin).as_bytes(),
+                &self.verifier.pieces.of(&item.bytes),
+            );
         }
         context.finish()
     }
+}
+
+/// SHA-256 over what the quote says of its PCK: a certificate, a chain, or what identifies it.
+fn pck_digest(certification: &CertificationData) -> [u8; 32] {
+    let mut context = Parts::new();
+    match certification {
+        CertificationData::PckChain(bytes) => context.part(b"chain", bytes),
+        CertificationData::PckLeaf(bytes) => context.part(b"leaf", bytes),
+        CertificationData::Ppid(PpidCertification { form, ppid, cpu_svn, pce_svn, pce_id }) => {
+            context.part(format!("{form:?}").as_bytes(), ppid);
+            context.part(b"cpu svn", cpu_svn);
+            context.part(b"pce", [pce_svn.to_le_bytes(), pce_id.to_le_bytes()].as_flattened());
+        }
+    }
+    context.finish()
 }
 
 /// SHA-256 over all that [`AttestationKey::build`] looks at.
