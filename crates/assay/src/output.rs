@@ -17,7 +17,7 @@ impl Output {
     /// One line of text for people; nothing with `--json`.
     pub(crate) fn line(self, text: impl AsRef<str>) -> anyhow::Result<()> {
         if !self.json {
-            writeln!(io::stdout(), "{}", text.as_ref())?;
+            writeln!(io::stdout(), "{}", printable(text.as_ref()))?;
         }
         Ok(())
     }
@@ -51,7 +51,15 @@ pub(crate) fn raw(bytes: &[u8]) -> anyhow::Result<()> {
 /// A remark to standard error.
 pub(crate) fn note(text: impl AsRef<str>) {
     // A closed standard error is no reason to stop.
-    let _ = writeln!(io::stderr(), "{}", text.as_ref());
+    let _ = writeln!(io::stderr(), "{}", printable(text.as_ref()));
+}
+
+/// The text without control characters but for tabs and ends of lines. What is shown of evidence and files
+/// is others' word, and must not steer the terminal.
+fn printable(text: &str) -> String {
+    let shown =
+        |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(shown).collect()
 }
 
 /// A whole file, or standard input for `-`; at most 64 MiB.
@@ -126,4 +134,14 @@ fn shorten(text: &str) -> String {
     let head: String = text.chars().take(KEEP).collect();
     let tail: String = text.chars().skip(count - KEEP).collect();
     format!("{head}…{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn nothing_that_is_shown_steers_the_terminal() {
+        assert_eq!(printable("a\tb\n\u{1b}[2Kc\rd\u{9b}e ✗"), "a\tb\n\u{fffd}[2Kc\u{fffd}d\u{fffd}e ✗");
+    }
 }

@@ -69,7 +69,9 @@ impl VendorService {
         if path.len() > MAX_PATH || !path.bytes().all(|b| b.is_ascii_graphic()) {
             return refused("the path is not short printable ASCII");
         }
-        if !path.starts_with('/') || path.contains("..") || path.contains(['#', '\\']) {
+        // Parsers of URLs take `%2e%2e` for a step up, too.
+        let dots = path.to_ascii_lowercase().replace("%2e", ".").contains("..");
+        if !path.starts_with('/') || dots || path.contains(['#', '\\']) {
             return refused("the path is not a plain one below the service");
         }
         let route = self.routes.iter().find_map(|route| {

@@ -179,6 +179,12 @@ async fn a_path_in_the_base_url_is_kept() {
         .unwrap();
     service.fetch(&request()).await.unwrap();
     assert_eq!(*kds.paths.lock().unwrap(), ["/mirror/kds/vcek/v1/Milan/1a2b?blSPL=03"]);
+    for above in ["/../admin", "/%2e%2e/admin", "/.%2E/admin"] {
+        let request = CollateralRequest { service_path: above.into(), cache_key: above.into(), ..request() };
+        let error = service.fetch(&request).await.unwrap_err();
+        assert!(matches!(outcomes(&error)[2], AttemptOutcome::NotLookedUp { .. }), "{above}: {error}");
+    }
+    assert_eq!(kds.asked(), 1);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@
 //! A component is found by what the log says of it, which is not measured (see the crate's page). So each
 //! is given with its register, all that fit are given, and none is preferred.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -242,7 +243,8 @@ fn ipl<'a>(
 #[derive(Default)]
 struct GrubFiles<'a> {
     kernel: Option<&'a str>,
-    initrds: Vec<&'a str>,
+    /// A set: a command can name hundreds of thousands, and every later event is looked up.
+    initrds: HashSet<&'a str>,
 }
 
 impl<'a> GrubFiles<'a> {
@@ -270,7 +272,7 @@ impl<'a> GrubFiles<'a> {
     fn role(&self, file: &str) -> Option<BootRole> {
         if self.kernel == Some(file) {
             Some(BootRole::Kernel)
-        } else if self.initrds.contains(&file) {
+        } else if self.initrds.contains(file) {
             Some(BootRole::Initrd)
         } else {
             None

@@ -1,13 +1,16 @@
 //! The first event: which specification the log follows, and its algorithms.
 
+use std::ops::RangeInclusive;
+
 use crate::reader::{Reader, usize_from};
 use crate::{EventLogError, EventType, TcgAlgorithm};
 
 /// The most algorithms in a log's table. Real logs have one to five.
 pub const MAX_ALGORITHMS: u32 = 16;
 
-/// The longest digest of an algorithm that is not known, in bytes.
-const MAX_DIGEST_LEN: u32 = 256;
+/// The digests of an algorithm that is not known, in bytes. None in the TCG registry is shorter than SHA-1's,
+/// and shorter ones would let a small log hold a million.
+const DIGEST_LENS: RangeInclusive<u32> = 20..=256;
 
 pub(crate) const SIGNATURE: &[u8; 16] = b"Spec ID Event03\0";
 
@@ -92,7 +95,7 @@ impl SpecId {
 fn algorithms(r: &mut Reader<'_>) -> Result<Vec<(TcgAlgorithm, usize)>, EventLogError> {
     let at_count = r.offset();
     let count = r.u32("numberOfAlgorithms")?;
-    in_range(at_count, "numberOfAlgorithms", count, MAX_ALGORITHMS)?;
+    in_range(at_count, "numberOfAlgorithms", count, 1..=MAX_ALGORITHMS)?;
     let mut algorithms: Vec<(TcgAlgorithm, usize)> = Vec::new();
     for _ in 0..count {
         let at_id = r.offset();
@@ -108,17 +111,23 @@ fn algorithms(r: &mut Reader<'_>) -> Result<Vec<(TcgAlgorithm, usize)>, EventLog
                 return Err(EventLogError::DigestSize { offset: at_size, algorithm, expected, found });
             }
             Some(_) => {}
-            None => in_range(at_size, "digestSize", u32::from(size), MAX_DIGEST_LEN)?,
+            None => in_range(at_size, "digestSize", u32::from(size), DIGEST_LENS)?,
         }
         algorithms.push((algorithm, found));
     }
     Ok(algorithms)
 }
 
-fn in_range(offset: usize, field: &'static str, found: u32, max: u32) -> Result<(), EventLogError> {
-    if (1..=max).contains(&found) {
+fn in_range(
+    offset: usize,
+    field: &'static str,
+    found: u32,
+    range: RangeInclusive<u32>,
+) -> Result<(), EventLogError> {
+    let (min, max) = (*range.start(), *range.end());
+    if range.contains(&found) {
         Ok(())
     } else {
-        Err(EventLogError::OutOfRange { offset, field, min: 1, max, found })
+        Err(EventLogError::OutOfRange { offset, field, min, max, found })
     }
 }

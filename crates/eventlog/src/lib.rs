@@ -36,6 +36,8 @@
 //! - An event that cannot be decoded, or of an unknown type, does not spoil the log: its `details` have
 //!   a member `undecoded` with the reason, its `type_name` is the number (`0x0000001f`).
 //! - `EV_NO_ACTION` events and events with two digests of one algorithm are not folded into a register.
+//! - `digests` of a bound event has the digest that was folded alone; those of other algorithms, which no
+//!   register proves, stand in `unbound_digests`.
 //! - `digest_matches_event` is about the digest of the algorithm that is replayed; where this build
 //!   cannot hash (SM3, SHA-1) it is `false`.
 //! - `EV_IPL` data in UTF-16 is read as such, not only where it begins with a full stop. A description

@@ -241,6 +241,24 @@ fn a_command_that_was_not_measured_names_no_file() {
 }
 
 #[test]
+fn a_command_that_names_very_many_files_costs_no_more_for_each_event() {
+    let command = format!("initrd{}", " /a".repeat(1 << 18));
+    let mut log = builder();
+    log.event_of(3, EventType::IPL, command.as_bytes(), format!("grub_cmd: {command}").as_bytes()).unwrap();
+    for _ in 0..1 << 15 {
+        log.event_of(3, EventType::IPL, b"", b"/b\0").unwrap();
+    }
+    log.event_of(3, EventType::IPL, b"", b"/a\0").unwrap();
+    let log = parse(&log);
+    // One by one that would be eight thousand million comparisons.
+    let start = std::time::Instant::now();
+    let components = log.boot_components(SHA384, 1..=3).unwrap();
+    assert!(start.elapsed() < std::time::Duration::from_secs(10), "{:?}", start.elapsed());
+    let roles: Vec<_> = components.iter().map(|component| component.role).collect();
+    assert_eq!(roles, [BootRole::BootLoaderCommand, BootRole::Initrd]);
+}
+
+#[test]
 fn components_come_from_bound_events_only() {
     let kernel = image(&[&node(4, 4, &utf16("kernel"))[..], &END].concat());
     let kind = EventType::EFI_BOOT_SERVICES_APPLICATION;

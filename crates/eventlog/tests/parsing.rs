@@ -115,8 +115,8 @@ fn the_table_of_algorithms_is_checked() {
             found: 32
         }
     );
-    // An algorithm that is not known, with no length and with an absurd one.
-    for size in [[0, 0], [0xff, 0xff]] {
+    // An algorithm that is not known, with no length, with a too short and with an absurd one.
+    for size in [[0, 0], [19, 0], [0xff, 0xff]] {
         let new = [&[0x27, 0][..], &size].concat();
         assert_eq!(found_in(&refused(with(SPEC_ID + 28, &new))), (SPEC_ID + 30, "digestSize"));
     }

@@ -9,13 +9,17 @@ use crate::NotDer;
 
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 
+/// The longest text of an attribute, in bytes; X.520 has 64 characters for most.
+const MAX_TEXT: usize = 256;
+
 /// A distinguished name: attributes in order, by type and text. The string type of the encoding
 /// does not count, so that a name compares equal however it is encoded (RFC 5280, section 7.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(Vec<(ObjectIdentifier, String)>);
 
 impl Name {
-    /// Reads a name of single-valued attributes, at most 16.
+    /// Reads a name of single-valued attributes, at most 16, each of at most 256 bytes without control
+    /// characters: names stand in findings and logs, whoever wrote them.
     ///
     /// # Errors
     /// [`NotDer`] for any other.
@@ -32,6 +36,10 @@ impl Name {
                 }
                 tag => return Err(NotDer::new(format!("a name has an attribute of type {tag}"))),
             };
+            if text.len() > MAX_TEXT || text.contains(char::is_control) {
+                let why = format!("a name has an attribute with control characters or over {MAX_TEXT} bytes");
+                return Err(NotDer::new(why));
+            }
             attributes.push((attribute.oid, text.to_owned()));
         }
         if attributes.len() > 16 {
@@ -70,5 +78,34 @@ impl fmt::Display for Name {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use der::asn1::{Any, Utf8StringRef};
+    use der::{Decode, Encode};
+
+    use super::*;
+
+    /// A name with this common name alone.
+    fn read(text: &str) -> Result<Name, NotDer> {
+        let oid = COMMON_NAME.to_der().unwrap();
+        let value = Any::encode_from(&Utf8StringRef::new(text).unwrap()).unwrap().to_der().unwrap();
+        let wrapped = |tag: Tag, content: Vec<u8>| Any::new(tag, content).unwrap().to_der().unwrap();
+        let attribute = wrapped(Tag::Sequence, [oid, value].concat());
+        let der = wrapped(Tag::Sequence, wrapped(Tag::Set, attribute));
+        Name::read(&x509_cert::name::Name::from_der(&der).unwrap())
+    }
+
+    #[test]
+    fn names_that_would_spoil_findings_and_logs_are_refused() {
+        let longest = "a".repeat(MAX_TEXT);
+        assert_eq!(read(&longest).unwrap().common_name(), Some(&*longest));
+        for bad in
+            ["a".repeat(MAX_TEXT + 1), "a\nb".into(), "\u{1b}[2J".into(), "a\0".into(), "\u{9b}2J".into()]
+        {
+            assert!(read(&bad).unwrap_err().to_string().contains("control characters"), "{bad:?}");
+        }
     }
 }

@@ -207,6 +207,13 @@ fn wrong_values_of_identities_are_named_by_their_path() {
         ("/isvprodid", json!(65536), "enclaveIdentity.isvprodid: 65536 is out of range"),
         ("/tcbLevels/0/tcb/isvsvn", json!(65536), "enclaveIdentity.tcbLevels[0].tcb.isvsvn: 65536"),
         ("/tcbLevels/0/tcbStatus", json!("SWHardeningNeeded"), "enclaveIdentity.tcbLevels[0].tcbStatus"),
+        // They would leave the status of the whole as it is.
+        ("/tcbLevels/0/tcbStatus", json!("ConfigurationNeeded"), "enclaveIdentity.tcbLevels[0].tcbStatus"),
+        (
+            "/tcbLevels/0/tcbStatus",
+            json!("OutOfDateConfigurationNeeded"),
+            "enclaveIdentity.tcbLevels[0].tcbStatus: unknown status",
+        ),
         ("/id", json!("QE2"), "id \"QE2\", version 2: not known"),
         ("/version", json!(1), "id \"TD_QE\", version 1: not known"),
     ] {

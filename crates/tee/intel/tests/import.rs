@@ -169,6 +169,21 @@ fn the_inspector_refuses_what_is_not_signed_or_of_another() {
     }
 }
 
+#[test]
+fn the_inspector_refuses_a_pck_certificate_at_another_tcb_than_was_asked_for() {
+    let world = World::default();
+    let inspector = IntelInspector::new(world.anchors());
+    let answer = pck_answer(&world);
+    for (said, other) in [
+        ("of CPUSVN", PlatformIds { cpu_svn: [8; 16], ..ids() }),
+        ("of PCESVN 2c01, asked for 2d01", PlatformIds { pce_svn: 301, ..ids() }),
+        ("of PCE id 0000, asked for 0100", PlatformIds { pce_id: [1, 0], ..ids() }),
+    ] {
+        let error = inspector.inspect(&pck_certificate_request(&other).unwrap(), &answer).unwrap_err();
+        assert!(error.contains(said), "{error:?} does not say {said:?}");
+    }
+}
+
 fn percent_encoded(text: &str) -> String {
     text.bytes()
         .map(|b| match b {

@@ -7,7 +7,7 @@ use super::pck_chain::is_pck;
 use crate::collateral::PckCa;
 use crate::collateral::pieces::{HeldCertificate, Pieces};
 use crate::roots::intel_name;
-use crate::{Family, IntelAnchors, checks};
+use crate::{Family, IntelAnchors, PckExtensions, checks};
 
 type Inspected = Result<Validity, String>;
 
@@ -58,18 +58,23 @@ pub(crate) fn root_crl(anchors: &IntelAnchors, pieces: &Pieces) -> Inspected {
     }
 }
 
-/// A PCK certificate with its authority's.
-pub(crate) fn pck_certificate(anchors: &IntelAnchors, pieces: &Pieces, pce_id: &str) -> Inspected {
+/// A PCK certificate with its authority's, at this CPUSVN, PCESVN and PCE id, each in hex as in the request:
+/// no other is used, and one that is kept stays for years. The encrypted PPID cannot be compared.
+pub(crate) fn pck_certificate(anchors: &IntelAnchors, pieces: &Pieces, wanted: [&str; 3]) -> Inspected {
     let Some(leaf) = pieces.certificates.iter().find(|held| is_pck(&held.certificate)) else {
         return Err("no PCK certificate".to_owned());
     };
     let mut builder = Builder::new(anchors, Family::Sgx, pieces);
     let chain = builder.chain_of_leaf(leaf.clone());
     builder.link(&chain);
-    if let Some(extensions) = &builder.out.pck_extensions
-        && hex::encode(extensions.pce_id) != pce_id
-    {
-        return Err(format!("of PCE id {}, asked for {pce_id}", hex::encode(extensions.pce_id)));
+    if let Some(PckExtensions { cpu_svn, pce_svn, pce_id, .. }) = &builder.out.pck_extensions {
+        let found = [hex::encode(cpu_svn), hex::encode(pce_svn.to_le_bytes()), hex::encode(pce_id)];
+        let names = ["CPUSVN", "PCESVN", "PCE id"].into_iter();
+        if let Some((name, (found, wanted))) =
+            names.zip(found.iter().zip(wanted)).find(|(_, (found, wanted))| *found != wanted)
+        {
+            return Err(format!("of {name} {found}, asked for {wanted}"));
+        }
     }
     builder.outcome()
 }

@@ -32,8 +32,8 @@ impl CollateralInspector for IntelInspector {
             ["qe-identity", tee, _] => (inspect::identity(anchors, &pieces, family(tee)?), 1, 0),
             ["pck-crl", ca] => (inspect::pck_crl(anchors, &pieces, authority(ca)?), 0, 1),
             ["root-crl"] => (inspect::root_crl(anchors, &pieces), 0, 1),
-            ["pck-certificate", _, _, _, pce_id] => {
-                (inspect::pck_certificate(anchors, &pieces, pce_id), 0, 0)
+            ["pck-certificate", _, cpu_svn, pce_svn, pce_id] => {
+                (inspect::pck_certificate(anchors, &pieces, [cpu_svn, pce_svn, pce_id]), 0, 0)
             }
             _ => return Err(format!("{:.100?} is not a cache key of Intel's collateral", request.cache_key)),
         };

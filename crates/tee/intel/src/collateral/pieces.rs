@@ -144,7 +144,7 @@ impl Pieces {
     ) -> Result<(), BadJson> {
         let name = if envelope.has("tcbInfo") { "tcbInfo" } else { "enclaveIdentity" };
         if let Some(unknown) = envelope.unknown(&[name, "signature"]) {
-            return Err(BadJson::new(unknown.chars().take(60).collect::<String>(), "unknown member"));
+            return Err(BadJson::new(format!("{unknown:.60?}"), "unknown member"));
         }
         let text = Envelope::need(name, envelope.raw(name))?;
         let signed = Envelope::need("signature", envelope.text("signature")?)?;

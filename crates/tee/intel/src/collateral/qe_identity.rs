@@ -8,14 +8,9 @@ use super::tcb_info::{IsvSvnLevel, read_isv_svn_levels};
 use crate::Family;
 use crate::tcb::TcbStatus;
 
-/// The statuses that a level of an enclave can have.
-const STATUSES: &[TcbStatus] = &[
-    TcbStatus::UpToDate,
-    TcbStatus::ConfigurationNeeded,
-    TcbStatus::OutOfDate,
-    TcbStatus::OutOfDateConfigurationNeeded,
-    TcbStatus::Revoked,
-];
+/// The statuses that a level of an enclave can have. What another would mean for the whole is not defined:
+/// [`TcbStatus::with_part`] would pass over it.
+const STATUSES: &[TcbStatus] = &[TcbStatus::UpToDate, TcbStatus::OutOfDate, TcbStatus::Revoked];
 
 /// Which enclave an identity is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

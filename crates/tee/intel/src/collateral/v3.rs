@@ -39,7 +39,7 @@ pub(crate) fn add(
     origin: &CollateralOrigin,
 ) -> Result<(), String> {
     if let Some(unknown) = envelope.unknown(MEMBERS) {
-        return Err(format!("{unknown:.60}: unknown member"));
+        return Err(format!("{unknown:.60?}: unknown member"));
     }
     if !is_like(envelope) {
         return Err("a JSON object without a piece of collateral".to_owned());
