@@ -204,6 +204,11 @@ impl Compiled {
         self.input.to_rego(input, &mut allowance).map_err(|unfit| unfit_input("input", unfit))
     }
 
+    /// The parts of the input that it reads.
+    pub(crate) fn need(&self) -> &Need {
+        &self.input
+    }
+
     pub(crate) fn has(&self, entry: Entry) -> bool {
         self.entries.contains(&entry)
     }

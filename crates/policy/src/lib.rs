@@ -35,6 +35,7 @@ mod limits;
 mod needs;
 mod policy;
 mod references;
+mod remembered;
 mod samples;
 mod size;
 mod trial;

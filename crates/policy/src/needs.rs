@@ -72,6 +72,28 @@ impl Need {
             _ => to_rego(value, allowance),
         }
     }
+
+    /// What [`Need::to_rego`] brings, as text: the same text, the same parts. It tells apart what JSON
+    /// tells apart, also `1` and `1.0`.
+    pub(crate) fn write(&self, value: &Value, out: &mut Vec<u8>) {
+        match (self, value) {
+            (Need::Members(members), Value::Object(fields)) => {
+                out.push(b'{');
+                for (name, need) in members {
+                    if let Some(value) = fields.get(name) {
+                        // A name is the policy's; its length keeps it apart from what follows.
+                        out.extend_from_slice(name.len().to_string().as_bytes());
+                        out.push(b':');
+                        out.extend_from_slice(name.as_bytes());
+                        need.write(value, out);
+                    }
+                }
+                out.push(b'}');
+            }
+            // Writing a value into memory cannot fail.
+            _ => drop(serde_json::to_writer(out, value)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +122,35 @@ mod tests {
         assert_eq!(brought(&need, &value), json!({"a": {"b": {"deep": [1]}}, "x": {}, "list": [1, 2]}));
         for scalar in [json!(null), json!(false), json!(1), json!("a")] {
             assert_eq!(brought(&need, &scalar), scalar);
+        }
+    }
+
+    #[test]
+    fn the_text_tells_apart_what_is_brought_and_nothing_else() {
+        let mut need = Need::default();
+        need.add(&path("a.b"), true);
+        need.add(&path("a"), false);
+        need.add(&path("x"), false);
+        let text = |value: Value| {
+            let mut out = Vec::new();
+            need.write(&value, &mut out);
+            out
+        };
+        let one = json!({"a": {"b": {"deep": [1]}, "c": 2}, "x": {"y": 1}, "z": 3});
+        let same = json!({"a": {"b": {"deep": [1]}, "c": 7}, "x": {}, "new": 4});
+        assert_eq!(text(one.clone()), text(same));
+        for other in [
+            json!({"a": {"b": {"deep": [2]}}, "x": {}}),
+            json!({"a": {"b": {"deep": [1.0]}}, "x": {}}),
+            json!({"a": {"b": {"deep": ["1"]}}, "x": {}}),
+            json!({"a": {"b": {"deep": [1]}}}),
+            json!({"a": {"b": {"deep": [1]}}, "x": []}),
+            json!({"a": {}, "x": {}}),
+            json!({"x": {}}),
+            json!([one.clone()]),
+            json!(null),
+        ] {
+            assert_ne!(text(one.clone()), text(other.clone()), "{other}");
         }
     }
 

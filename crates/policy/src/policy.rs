@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::engine::{Compiled, Entry, Host};
+use crate::remembered::Remembered;
 use crate::value::{Allowance, to_rego};
 use crate::{Limits, PolicyAppraisal, PolicyError, PolicyFinding, analysis, appraisal, engine, lexer};
 
@@ -55,6 +56,7 @@ struct Inner {
     text: String,
     digest: Digest,
     compiled: Compiled,
+    remembered: Remembered,
 }
 
 impl fmt::Debug for Policy {
@@ -85,7 +87,15 @@ impl Policy {
             engine::compile(kind, text, &checked, limits)
         })?;
         let digest = Digest::sha384(text.as_bytes());
-        Ok(Policy { inner: Arc::new(Inner { kind, text: text.to_owned(), digest, compiled }) })
+        Ok(Policy {
+            inner: Arc::new(Inner {
+                kind,
+                text: text.to_owned(),
+                digest,
+                compiled,
+                remembered: Remembered::default(),
+            }),
+        })
     }
 
     /// What it decides.
@@ -115,7 +125,11 @@ impl Policy {
         now: UnixTime,
     ) -> Result<PolicyAppraisal, PolicyError> {
         self.needs(PolicyKind::Attestation)?;
-        let compiled = &self.inner.compiled;
+        let Inner { compiled, remembered, .. } = &*self.inner;
+        let key = Remembered::key(compiled.need(), input);
+        if let Some(known) = key.as_ref().and_then(|key| remembered.find(key, values, now)) {
+            return Ok(known);
+        }
         let mut host = Host::new(Some((values, now)), compiled.limits());
         let entries: &[Entry] = if compiled.has(Entry::Extensions) {
             &[Entry::TrustClaims, Entry::Extensions]
@@ -126,7 +140,11 @@ impl Policy {
         let trust_vector = appraisal::trust_vector(&results.next().unwrap_or(Rego::Undefined))?;
         let extensions = results.next().unwrap_or(Rego::Undefined);
         let extensions = appraisal::extensions(&extensions, compiled.limits().max_output)?;
-        Ok(PolicyAppraisal { trust_vector, extensions, asked: host.asked() })
+        let appraisal = PolicyAppraisal { trust_vector, extensions, asked: host.asked() };
+        if let Some(key) = key {
+            remembered.add(key, &appraisal);
+        }
+        Ok(appraisal)
     }
 
     /// The reasons of the verdict on the same input: the optional rule `data.policy.findings`; empty
