@@ -39,8 +39,12 @@ pub(crate) fn with_chain(
     Ok(ServedCollateral { issuer_chain, body: body.to_vec() }.to_bytes())
 }
 
-/// Percent-decoding (RFC 3986, 2.1) to ASCII text.
-fn decode(value: &[u8]) -> Result<String, &'static str> {
+/// Percent-decoding (RFC 3986, 2.1) of the value of such a header to PEM text: printable ASCII and line
+/// ends, at most 16 KiB.
+///
+/// # Errors
+/// What the value is instead, in words.
+pub fn decode(value: &[u8]) -> Result<String, &'static str> {
     if value.len() > 3 * MAX_CHAIN {
         return Err("it is longer than a chain of certificates can be");
     }

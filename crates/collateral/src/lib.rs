@@ -75,6 +75,7 @@ pub use error::{Attempt, AttemptOutcome, CollateralError, Miss, Source};
 pub use export::Exported;
 pub use http_settings::{HttpSettings, Route, SecretHeader};
 pub use import::{ImportError, ImportOptions, Imported, Step, Unfit};
+pub use issuer_chain::decode as decode_issuer_chain;
 pub use memory_cache::MemoryCache;
 pub use recent_cache::RecentCache;
 pub use refresh::{RefreshReport, RefreshSettings, Refreshed, Refresher};
