@@ -105,7 +105,7 @@ pub const INCOMPLETE: Check = Check {
 };
 
 /// The record of a verification under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Checks {
     catalogue: &'static [Check],
     findings: Vec<Finding>,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use assay_types::Tee;
+
 /// Which TEE a quote or a piece of collateral is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
@@ -12,6 +14,14 @@ pub enum Family {
 }
 
 impl Family {
+    /// The TEE whose evidence it is.
+    pub const fn tee(self) -> Tee {
+        match self {
+            Family::Sgx => Tee::Sgx,
+            Family::Tdx => Tee::Tdx,
+        }
+    }
+
     /// The name in paths of the service: `sgx`, `tdx`.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 //! The same pieces come with every verification, and TCB info is long. A cache of collateral hands out
 //! the same memory again and again, so what was digested is known by its place.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use assay_types::Digest;
 use bytes::Bytes;
 use moka::sync::Cache;
 
@@ -12,28 +12,24 @@ const MAX_BYTES: u64 = 32 << 20;
 
 /// Digests by address and length. Each is kept together with the bytes themselves: as long as it is
 /// here, their memory can neither change nor become somebody else's, so the place stands for the content.
-pub(crate) struct PieceDigests(Cache<(usize, usize), (Bytes, [u8; 32])>);
+pub(crate) struct PieceDigests(Cache<(usize, usize), (Bytes, Digest)>);
 
 impl PieceDigests {
     pub(crate) fn new() -> Self {
-        let weigher = |_: &(usize, usize), (bytes, _): &(Bytes, [u8; 32])| {
-            u32::try_from(bytes.len()).unwrap_or(u32::MAX)
-        };
+        let weigher =
+            |_: &(usize, usize), (bytes, _): &(Bytes, Digest)| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         PieceDigests(Cache::builder().weigher(weigher).max_capacity(MAX_BYTES).build())
     }
 
     /// The SHA-256 of the bytes.
-    pub(crate) fn of(&self, bytes: &Bytes) -> [u8; 32] {
+    pub(crate) fn of(&self, bytes: &Bytes) -> Digest {
         let place = (bytes.as_ptr().addr(), bytes.len());
         if let Some((_, known)) = self.0.get(&place) {
             return known;
         }
-        let mut out = [0; 32];
-        for (to, from) in out.iter_mut().zip(digest(&SHA256, bytes).as_ref()) {
-            *to = *from;
-        }
-        self.0.insert(place, (bytes.clone(), out));
-        out
+        let digest = Digest::sha256(bytes);
+        self.0.insert(place, (bytes.clone(), digest.clone()));
+        digest
     }
 }
 

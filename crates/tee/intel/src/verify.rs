@@ -15,6 +15,7 @@ use assay_types::{
     RawEvidence, Tee, TeeClaimText, TeeClass, UnixTime, Verifier, VerifyError,
 };
 use aws_lc_rs::digest::{Context, SHA256};
+use bytes::Bytes;
 use moka::sync::Cache;
 
 use crate::attestation_key::AttestationKey;
@@ -78,19 +79,22 @@ impl IntelVerifier {
     }
 }
 
-impl Verifier for IntelVerifier {
-    fn tee(&self) -> Tee {
-        match self.0.family {
-            Family::Tdx => Tee::Tdx,
-            Family::Sgx => Tee::Sgx,
-        }
-    }
-
+impl Inner {
     fn checks(&self) -> &'static [Check] {
-        match self.0.family {
+        match self.family {
             Family::Tdx => TDX_CHECKS,
             Family::Sgx => SGX_CHECKS,
         }
+    }
+}
+
+impl Verifier for IntelVerifier {
+    fn tee(&self) -> Tee {
+        self.0.family.tee()
+    }
+
+    fn checks(&self) -> &'static [Check] {
+        self.0.checks()
     }
 
     fn parse(&self, evidence: &RawEvidence) -> Result<Box<dyn ParsedEvidence>, VerifyError> {
@@ -100,40 +104,52 @@ impl Verifier for IntelVerifier {
             let detail = "the quote says which it is";
             return Err(VerifyError::malformed(&checks::TEE_TYPE, named.as_str(), found.as_str(), detail));
         }
-        let ids = platform_ids(&parsed.quote.signature);
-        let pck_digest = pck_digest(&parsed.quote.signature.certification);
-        Ok(Box::new(Parsed {
-            evidence: parsed,
-            ids,
-            pck_digest,
-            tee: named,
-            checks: self.checks(),
-            verifier: Arc::clone(&self.0),
-        }))
+        let certification = &parsed.quote.signature.certification;
+        let (pck, pck_digest) = (Pck::of(certification), pck_digest(certification));
+        Ok(Box::new(Parsed { evidence: parsed, pck, pck_digest, verifier: Arc::clone(&self.0) }))
     }
 }
 
 struct Parsed {
     evidence: IntelEvidence,
-    /// What the quote says of its PCK, where it does not carry the certificate.
-    ids: Option<PlatformIds>,
+    pck: Pck,
     /// SHA-256 over what the quote says of its PCK.
     pck_digest: [u8; 32],
-    tee: Tee,
-    checks: &'static [Check],
     verifier: Arc<Inner>,
 }
 
-fn platform_ids(signature: &SignatureData) -> Option<PlatformIds> {
-    let CertificationData::Ppid(certification) = &signature.certification else { return None };
-    let plain = certification.form == PpidForm::Plain;
-    Some(PlatformIds {
-        ppid: if plain { certification.ppid.as_ref().try_into().ok() } else { None },
-        encrypted_ppid: (!plain).then(|| certification.ppid.to_vec()),
-        cpu_svn: certification.cpu_svn,
-        pce_svn: certification.pce_svn,
-        pce_id: certification.pce_id.to_le_bytes(),
-    })
+/// What the quote says of its PCK.
+enum Pck {
+    Chain(Bytes),
+    Leaf(Bytes),
+    Ids(PlatformIds),
+}
+
+impl Pck {
+    fn of(certification: &CertificationData) -> Self {
+        match certification {
+            CertificationData::PckChain(bytes) => Pck::Chain(bytes.clone()),
+            CertificationData::PckLeaf(bytes) => Pck::Leaf(bytes.clone()),
+            CertificationData::Ppid(certification) => {
+                let plain = certification.form == PpidForm::Plain;
+                Pck::Ids(PlatformIds {
+                    ppid: if plain { certification.ppid.as_ref().try_into().ok() } else { None },
+                    encrypted_ppid: (!plain).then(|| certification.ppid.to_vec()),
+                    cpu_svn: certification.cpu_svn,
+                    pce_svn: certification.pce_svn,
+                    pce_id: certification.pce_id.to_le_bytes(),
+                })
+            }
+        }
+    }
+
+    fn source(&self) -> PckSource<'_> {
+        match self {
+            Pck::Chain(bytes) => PckSource::Chain(bytes),
+            Pck::Leaf(bytes) => PckSource::Leaf(bytes),
+            Pck::Ids(ids) => PckSource::Ids(ids),
+        }
+    }
 }
 
 impl ParsedEvidence for Parsed {
@@ -146,7 +162,7 @@ impl ParsedEvidence for Parsed {
 
     fn further_collateral_needed(&self, at_hand: &CollateralSet, _now: UnixTime) -> Vec<CollateralRequest> {
         // A quote that carries its PCK certificate names all that it needs at once.
-        if self.ids.is_some() { self.needed(at_hand) } else { Vec::new() }
+        if matches!(self.pck, Pck::Ids(_)) { self.needed(at_hand) } else { Vec::new() }
     }
 
     fn verify(
@@ -155,26 +171,22 @@ impl ParsedEvidence for Parsed {
         collateral: &CollateralSet,
         now: UnixTime,
     ) -> Result<Vec<Authenticated>, VerifyError> {
-        let Inner { settings, platforms, keys, needs, .. } = &*self.verifier;
+        let Inner { family, settings, platforms, keys, needs, .. } = &*self.verifier;
         let quote = &self.evidence.quote;
-        let mut checks = Checks::new(self.checks);
+        let mut checks = Checks::new(self.verifier.checks());
         self.check_form(&mut checks);
 
         let platform_digest = self.platform_digest(collateral);
         let known = platforms.get(&platform_digest);
         let is_known = known.is_some();
-        let certified = match known {
-            Some(certified) => certified,
-            None => match self.certify(collateral) {
-                Some(certified) => Arc::new(certified),
-                None => return Err(checks.reject()),
-            },
-        };
+        let certified = known.unwrap_or_else(|| {
+            Arc::new(Certified::build(&settings.anchors, *family, self.pck.source(), collateral))
+        });
         certified.record(&mut checks, now, settings.minimum_evaluation_number);
 
         let tcb = self.evaluate(&certified);
         tcb.record(&mut checks);
-        let key_digest = certified.pck_key().and_then(|pck| key_digest(pck.bytes()?, &quote.signature));
+        let key_digest = certified.pck_key().and_then(|pck| Some(key_digest(pck.bytes()?, &quote.signature)));
         let key = match (certified.pck_key(), key_digest.and_then(|digest| keys.get(&digest))) {
             (_, Some(known)) => Some(known),
             (Some(pck), None) => Some(Arc::new(AttestationKey::build(pck, &quote.signature))),
@@ -197,7 +209,7 @@ impl ParsedEvidence for Parsed {
             }
         }
         let authenticated = checks.finish(Facts {
-            tee: self.tee,
+            tee: family.tee(),
             class: TeeClass::Cpu,
             claims,
             report_data: Some(quote.report_data().to_claim()),
@@ -224,7 +236,7 @@ impl Parsed {
         let quote = &self.evidence.quote;
         checks.pass(&checks::EVIDENCE_FORM, format!("a quote of {} bytes", quote.bytes().len()));
         checks.pass(&checks::QUOTE_VERSION, quote.header.version.to_string());
-        checks.pass(&checks::TEE_TYPE, self.tee.as_str());
+        checks.pass(&checks::TEE_TYPE, self.verifier.family.tee().as_str());
         checks.pass(&checks::ATTESTATION_KEY_TYPE, "ECDSA P-256");
         let (expected, found) = (INTEL_VENDOR_ID.to_claim(), quote.header.vendor_id.to_claim());
         checks.equal(&checks::VENDOR_ID, &*expected, &*found, "");
@@ -232,23 +244,9 @@ impl Parsed {
         checks.pass(&checks::CERTIFICATION_DATA, format!("type {certification}"));
     }
 
-    fn pck(&self) -> Option<PckSource<'_>> {
-        match &self.evidence.quote.signature.certification {
-            CertificationData::PckChain(bytes) => Some(PckSource::Chain(bytes)),
-            CertificationData::PckLeaf(bytes) => Some(PckSource::Leaf(bytes)),
-            CertificationData::Ppid(_) => self.ids.as_ref().map(PckSource::Ids),
-        }
-    }
-
     fn needed(&self, at_hand: &CollateralSet) -> Vec<CollateralRequest> {
         let Inner { family, settings, .. } = &*self.verifier;
-        self.pck()
-            .map_or_else(Vec::new, |pck| collateral::needed(*family, pck, settings.update_channel, at_hand))
-    }
-
-    fn certify(&self, collateral: &CollateralSet) -> Option<Certified> {
-        let Inner { family, settings, .. } = &*self.verifier;
-        Some(Certified::build(&settings.anchors, *family, self.pck()?, collateral))
+        collateral::needed(*family, self.pck.source(), settings.update_channel, at_hand)
     }
 
     fn evaluate(&self, certified: &Certified) -> TcbEvaluation {
@@ -284,7 +282,7 @@ impl Parsed {
             // Kind and origin are part of the result, so they are part of the key.
             context.part(
                 format!("{:?} {:?}", item.kind, item.origin).as_bytes(),
-                &self.verifier.pieces.of(&item.bytes),
+                self.verifier.pieces.of(&item.bytes).as_bytes(),
             );
         }
         context.finish()
@@ -307,14 +305,14 @@ fn pck_digest(certification: &CertificationData) -> [u8; 32] {
 }
 
 /// SHA-256 over all that [`AttestationKey::build`] looks at.
-fn key_digest(pck: &[u8], signature: &SignatureData) -> Option<[u8; 32]> {
+fn key_digest(pck: &[u8], signature: &SignatureData) -> [u8; 32] {
     let mut context = Parts::new();
     context.part(b"pck", pck);
     context.part(b"report", &signature.qe_report_bytes);
     context.part(b"signature", &signature.qe_report_signature);
     context.part(b"key", &signature.attestation_key);
     context.part(b"data", &signature.qe_auth_data);
-    Some(context.finish())
+    context.finish()
 }
 
 /// MRCONFIGID or CONFIGID.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use assay_types::{Check, CollateralOrigin, CollateralUse, Digest, Finding, Outcome, Validity};
+use assay_types::{Check, Checks, CollateralOrigin, CollateralUse, Digest, Validity};
 use assay_x509::{Certificate, PublicKey, SignatureAlgorithm};
 
 use super::{Certified, Dated, PckSource, Supplement};
@@ -27,6 +27,8 @@ pub(super) struct Builder<'a> {
     pub(super) family: Family,
     pub(super) pieces: &'a Pieces,
     pub(super) out: Certified,
+    /// The outcomes, for `out`.
+    pub(super) record: Checks,
     /// Problems of several certificates that belong to one check.
     pub(super) unpinned: Vec<String>,
     pub(super) names: Vec<String>,
@@ -47,6 +49,7 @@ impl<'a> Builder<'a> {
             family,
             pieces,
             out: Certified::default(),
+            record: Checks::new(&[]),
             unpinned: Vec::new(),
             names: Vec::new(),
             roles: Vec::new(),
@@ -67,9 +70,9 @@ impl<'a> Builder<'a> {
                 crls.len(),
                 certificates.len()
             );
-            self.pass(&checks::COLLATERAL_FORM, found);
+            self.record.pass(&checks::COLLATERAL_FORM, found);
         } else {
-            self.fail(&checks::COLLATERAL_FORM, "", "", self.pieces.problems.join("; "));
+            self.record.fail(&checks::COLLATERAL_FORM, "", "", self.pieces.problems.join("; "));
         }
         let chain = self.pck_chain(pck);
         let root = chain.root.clone().or_else(|| self.root_of_documents());
@@ -84,9 +87,9 @@ impl<'a> Builder<'a> {
         if !unpinned.is_empty() {
             let pinned: Vec<String> =
                 self.anchors.roots().iter().map(|root| root.fingerprint.to_string()).collect();
-            self.fail(&checks::ROOT_PINNED, pinned.join(" or "), "", unpinned.join("; "));
+            self.record.fail(&checks::ROOT_PINNED, pinned.join(" or "), "", unpinned.join("; "));
         } else if let Some(root) = &root {
-            self.pass(&checks::ROOT_PINNED, format!("{ROOT_NAME} {}", root.fingerprint));
+            self.record.pass(&checks::ROOT_PINNED, format!("{ROOT_NAME} {}", root.fingerprint));
         }
         let (names, roles) = (std::mem::take(&mut self.names), std::mem::take(&mut self.roles));
         let algorithms = std::mem::take(&mut self.algorithms);
@@ -95,7 +98,7 @@ impl<'a> Builder<'a> {
         self.all_of(&checks::CERTIFICATE_ALGORITHMS, "P-256, ECDSA with SHA-256", &algorithms);
         self.name_unused();
         self.supplement(root.as_deref());
-        self.out
+        Certified { findings: self.record.findings().to_vec(), ..self.out }
     }
 
     /// What is wrong with certificates, under whichever check.
@@ -104,26 +107,12 @@ impl<'a> Builder<'a> {
         all.into_iter().flatten().cloned()
     }
 
-    pub(super) fn pass(&mut self, check: &Check, found: impl Into<String>) {
-        self.out.findings.push(Finding::new(check, Outcome::Passed, "", found, ""));
-    }
-
-    pub(super) fn fail(
-        &mut self,
-        check: &Check,
-        expected: impl Into<String>,
-        found: impl Into<String>,
-        detail: impl Into<String>,
-    ) {
-        self.out.findings.push(Finding::new(check, Outcome::Failed, expected, found, detail));
-    }
-
     /// Fails with all `problems`; passes when there is none and everything was there to be looked at.
     fn all_of(&mut self, check: &Check, found: &str, problems: &[String]) {
         if !problems.is_empty() {
-            self.fail(check, "", "", problems.join("; "));
+            self.record.fail(check, "", "", problems.join("; "));
         } else if self.complete {
-            self.pass(check, found);
+            self.record.pass(check, found);
         }
     }
 
@@ -135,12 +124,12 @@ impl<'a> Builder<'a> {
             || !matches!(key, PublicKey::P256(_))
         {
             let why = "not a signature of a key on P-256 by ECDSA with SHA-256";
-            self.out.findings.push(Finding::new(check, Outcome::NotChecked, "", "", why));
+            self.record.not_checked(check, why);
         } else if certificate.signed.is_signed_by(key) {
-            self.pass(check, by);
+            self.record.pass(check, by);
         } else {
             let detail = format!("the signature of {} does not verify", certificate.subject);
-            self.fail(check, format!("a signature by {by}"), "another signature", detail);
+            self.record.fail(check, format!("a signature by {by}"), "another signature", detail);
         }
     }
 

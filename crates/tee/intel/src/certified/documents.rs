@@ -96,16 +96,16 @@ impl Builder<'_> {
                 if pieces.problems.is_empty() { "" } else { "there is collateral that cannot be read" };
             let platform =
                 fmspc.map_or("the platform".to_owned(), |fmspc| format!("FMSPC {}", hex::encode(fmspc)));
-            self.fail(&checks::TCB_INFO, format!("{family} TCB info of {platform}"), "none", detail);
+            self.record.fail(&checks::TCB_INFO, format!("{family} TCB info of {platform}"), "none", detail);
             return None;
         };
         let name = tcb_info_name(document);
-        self.pass(&checks::TCB_INFO, name.clone());
+        self.record.pass(&checks::TCB_INFO, name.clone());
         let signer = self.signed(&checks::TCB_INFO_SIGNATURE, document, root, &name);
         let info = match &document.content {
             Ok(info) if info.family == family => info,
             Ok(info) => {
-                self.fail(
+                self.record.fail(
                     &checks::TCB_INFO_FORM,
                     family.tcb_info_id(),
                     info.family.tcb_info_id(),
@@ -115,11 +115,16 @@ impl Builder<'_> {
             }
             Err(unknown) => {
                 let found = format!("{}, version {}", unknown.id, unknown.version);
-                self.fail(&checks::TCB_INFO_FORM, format!("{family}, version 3 (SGX: or 2)"), found, "");
+                self.record.fail(
+                    &checks::TCB_INFO_FORM,
+                    format!("{family}, version 3 (SGX: or 2)"),
+                    found,
+                    "",
+                );
                 return signer;
             }
         };
-        self.pass(&checks::TCB_INFO_FORM, format!("{}, version {}", info.family, info.version));
+        self.record.pass(&checks::TCB_INFO_FORM, format!("{}, version {}", info.family, info.version));
         self.use_piece(name, &Digest::sha256(document.text.as_bytes()), &document.origin, info.validity);
         self.out.tcb_info = Some(Arc::clone(info));
         if let Some(extensions) = self.out.pck_extensions.clone() {
@@ -139,15 +144,15 @@ impl Builder<'_> {
         let Some(document) = self.newest(&pieces.identities, root, rank, issued) else {
             let detail =
                 if pieces.problems.is_empty() { "" } else { "there is collateral that cannot be read" };
-            self.fail(&checks::QE_IDENTITY, format!("identity {}", enclave(wanted)), "none", detail);
+            self.record.fail(&checks::QE_IDENTITY, format!("identity {}", enclave(wanted)), "none", detail);
             return None;
         };
         let name = identity_name(document);
-        self.pass(&checks::QE_IDENTITY, name.clone());
+        self.record.pass(&checks::QE_IDENTITY, name.clone());
         let signer = self.signed(&checks::QE_IDENTITY_SIGNATURE, document, root, &name);
         match &document.content {
             Ok(identity) if identity.id == wanted => {
-                self.pass(
+                self.record.pass(
                     &checks::QE_IDENTITY_FORM,
                     format!("{}, version {}", enclave(wanted), identity.version),
                 );
@@ -160,7 +165,7 @@ impl Builder<'_> {
                 self.out.qe_identity = Some(Arc::clone(identity));
             }
             Ok(identity) => {
-                self.fail(
+                self.record.fail(
                     &checks::QE_IDENTITY_FORM,
                     enclave(wanted),
                     enclave(identity.id),
@@ -169,7 +174,12 @@ impl Builder<'_> {
             }
             Err(unknown) => {
                 let found = format!("{}, version {}", unknown.id, unknown.version);
-                self.fail(&checks::QE_IDENTITY_FORM, format!("{}, version 2", enclave(wanted)), found, "");
+                self.record.fail(
+                    &checks::QE_IDENTITY_FORM,
+                    format!("{}, version 2", enclave(wanted)),
+                    found,
+                    "",
+                );
             }
         }
         signer
@@ -177,9 +187,9 @@ impl Builder<'_> {
 
     fn same(&mut self, check: &Check, expected: String, found: String) {
         if expected == found {
-            self.pass(check, found);
+            self.record.pass(check, found);
         } else {
-            self.fail(check, expected, found, "");
+            self.record.fail(check, expected, found, "");
         }
     }
 
@@ -262,8 +272,10 @@ impl Builder<'_> {
         name: &str,
     ) -> Option<HeldCertificate> {
         match self.problem(document, root) {
-            None => self.pass(check, name),
-            Some(problem) => self.fail(check, "a signature under the root", "", format!("{name}: {problem}")),
+            None => self.record.pass(check, name),
+            Some(problem) => {
+                self.record.fail(check, "a signature under the root", "", format!("{name}: {problem}"))
+            }
         }
         let Signer::Found(signer) = self.signer(document) else { return None };
         if let Some(root) = root {

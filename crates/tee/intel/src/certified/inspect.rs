@@ -91,7 +91,7 @@ impl Builder<'_> {
 
     /// The validity of what is used, if nothing is wrong with it.
     fn outcome(self) -> Inspected {
-        let failed = self.out.findings.iter().filter(|finding| finding.failed()).map(told);
+        let failed = self.record.findings().iter().filter(|finding| finding.failed()).map(told);
         let problems: Vec<String> = failed.chain(self.problems()).collect();
         if problems.is_empty() { Ok(self.out.validity()) } else { Err(problems.join("; ")) }
     }

@@ -61,11 +61,11 @@ impl Builder<'_> {
                 }
                 Ok(several) => {
                     let found = format!("{} certificates", several.len());
-                    self.fail(&checks::PCK_CHAIN, "one PCK certificate", found, "");
+                    self.record.fail(&checks::PCK_CHAIN, "one PCK certificate", found, "");
                     PckChain::default()
                 }
                 Err(e) => {
-                    self.fail(&checks::PCK_CHAIN, "one PCK certificate", "", e.clone());
+                    self.record.fail(&checks::PCK_CHAIN, "one PCK certificate", "", e.clone());
                     PckChain::default()
                 }
             },
@@ -82,7 +82,7 @@ impl Builder<'_> {
         let all = match pieces::certificates(text) {
             Ok(all) => all,
             Err(e) => {
-                self.fail(&checks::PCK_CHAIN, WANTED, "", format!("the chain cannot be read: {e}"));
+                self.record.fail(&checks::PCK_CHAIN, WANTED, "", format!("the chain cannot be read: {e}"));
                 return PckChain::default();
             }
         };
@@ -92,11 +92,16 @@ impl Builder<'_> {
         };
         let in_order = all.iter().enumerate().all(|(i, c)| place(c).is_none_or(|place| place == i));
         if let ([leaf, ca, root], true) = (all.as_slice(), in_order) {
-            self.pass(&checks::PCK_CHAIN, "3 certificates, PCK certificate first");
+            self.record.pass(&checks::PCK_CHAIN, "3 certificates, PCK certificate first");
             return PckChain { leaf: Some(held(leaf)), ca: Some(held(ca)), root: Some(self.root(root)) };
         }
         let names: Vec<&str> = all.iter().map(|c| c.subject.common_name().unwrap_or("no name")).collect();
-        self.fail(&checks::PCK_CHAIN, WANTED, format!("{:.400}", names.join(", ")), "wrong order or number");
+        self.record.fail(
+            &checks::PCK_CHAIN,
+            WANTED,
+            format!("{:.400}", names.join(", ")),
+            "wrong order or number",
+        );
         // By their roles, so that more can be said.
         let by_place = |wanted: usize| all.iter().find(|c| place(c) == Some(wanted));
         PckChain {
@@ -139,7 +144,7 @@ impl Builder<'_> {
         );
         let found = if others == 0 { "none".to_owned() } else { format!("{others} others") };
         let detail = "the quote does not carry its PCK certificate, and it is not among the collateral";
-        self.fail(&checks::PCK_CHAIN, wanted, found, detail);
+        self.record.fail(&checks::PCK_CHAIN, wanted, found, detail);
         PckChain::default()
     }
 
@@ -155,10 +160,10 @@ impl Builder<'_> {
         let Some(ca) = signer.or(named.first()).map(|ca| HeldCertificate::clone(ca)) else {
             let detail =
                 "the quote does not carry the certificate of the PCK CA, and it is not among the collateral";
-            self.fail(&checks::PCK_CHAIN, leaf.certificate.issuer.to_string(), "none", detail);
+            self.record.fail(&checks::PCK_CHAIN, leaf.certificate.issuer.to_string(), "none", detail);
             return PckChain { leaf: Some(leaf), ca: None, root: None };
         };
-        self.pass(&checks::PCK_CHAIN, "PCK certificate, and its chain from the collateral");
+        self.record.pass(&checks::PCK_CHAIN, "PCK certificate, and its chain from the collateral");
         let root = self.root_above(&ca.certificate);
         PckChain { leaf: Some(leaf), ca: Some(ca), root }
     }
@@ -213,10 +218,10 @@ impl Builder<'_> {
                 if !extensions.unknown.is_empty() {
                     found.push_str(&format!("; passed over: {:.300}", extensions.unknown.join(", ")));
                 }
-                self.pass(&checks::PCK_EXTENSIONS, found);
+                self.record.pass(&checks::PCK_EXTENSIONS, found);
                 self.out.pck_extensions = Some(extensions);
             }
-            Err(e) => self.fail(&checks::PCK_EXTENSIONS, "", "", e.to_string()),
+            Err(e) => self.record.fail(&checks::PCK_EXTENSIONS, "", "", e.to_string()),
         }
         if matches!(certificate.key, PublicKey::P256(_)) {
             self.out.pck_key = Some(certificate.key.clone());

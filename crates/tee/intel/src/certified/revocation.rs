@@ -50,19 +50,27 @@ impl<'a> Builder<'a> {
         signed.sort_by_key(|held| std::cmp::Reverse((held.crl.this_update, held.crl.number)));
         let wanted = format!("a list signed by {issuer}");
         match signed.first() {
-            None if of_issuer.is_empty() => self.fail(check, wanted, "none", ""),
-            None => {
-                self.fail(check, wanted, "another signature", "the signature of the list does not verify")
-            }
+            None if of_issuer.is_empty() => self.record.fail(check, wanted, "none", ""),
+            None => self.record.fail(
+                check,
+                wanted,
+                "another signature",
+                "the signature of the list does not verify",
+            ),
             Some(_) if !may_sign => {
-                self.fail(check, wanted, "", format!("{issuer} may not sign revocation lists (key usage)"));
+                self.record.fail(
+                    check,
+                    wanted,
+                    "",
+                    format!("{issuer} may not sign revocation lists (key usage)"),
+                );
                 signed.clear();
             }
             Some(newest) => {
                 let crl = &newest.crl;
                 let number =
                     crl.number.map_or("without number".to_owned(), |number| format!("number {number}"));
-                self.pass(check, format!("{number}, issued {}", crl.this_update));
+                self.record.pass(check, format!("{number}, issued {}", crl.this_update));
                 let name = format!("revocation list of {}", issuer.common_name().unwrap_or_default());
                 self.out.crls.push(Dated { name: name.clone(), validity: crl.validity() });
                 let name = format!("{name}, {number}, issued {}", crl.this_update);
@@ -92,9 +100,9 @@ impl<'a> Builder<'a> {
         }
         revoked.dedup();
         if !revoked.is_empty() {
-            self.fail(check, "not listed", "listed", format!("revoked: {}", revoked.join("; ")));
+            self.record.fail(check, "not listed", "listed", format!("revoked: {}", revoked.join("; ")));
         } else if complete {
-            self.pass(check, "not listed");
+            self.record.pass(check, "not listed");
         }
     }
 }

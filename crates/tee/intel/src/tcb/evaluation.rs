@@ -1,6 +1,6 @@
 //! The evaluation of a platform, a quoting enclave and, for TDX, a module.
 
-use assay_types::{Check, Checks, Finding, Outcome, UnixTime};
+use assay_types::{Check, Checks, UnixTime};
 
 use super::levels::{self, module_version};
 use super::{PlatformTcb, QeReport, TcbStatus, TdTcb};
@@ -58,7 +58,7 @@ pub struct TcbEvaluation {
     pub qe: Option<Part>,
     /// What a TD 1.5 would have if it were launched now (TEE_TCB_SVN2).
     pub current: Option<Current>,
-    findings: Vec<Finding>,
+    outcomes: Checks,
 }
 
 /// The evaluation at TEE_TCB_SVN2.
@@ -84,7 +84,7 @@ impl TcbEvaluation {
             module: None,
             qe: None,
             current: None,
-            findings: Vec::new(),
+            outcomes: Checks::new(&[]),
         };
         if let (Some(qe), Some(identity)) = (&inputs.qe, inputs.qe_identity) {
             evaluation.quoting_enclave(qe, identity);
@@ -104,7 +104,7 @@ impl TcbEvaluation {
 
     /// Adds the outcomes of INTEL-052 to 056, 070, 071, and for TDX of TDX-001 and 002.
     pub fn record(&self, checks: &mut Checks) {
-        checks.add_all(&self.findings);
+        checks.add_all(self.outcomes.findings());
     }
 }
 
@@ -167,35 +167,17 @@ fn svns(td: &TdTcb) -> impl Iterator<Item = (&'static str, &[u8; 16])> {
 }
 
 impl TcbEvaluation {
-    fn pass(&mut self, check: &Check, found: impl Into<String>) {
-        self.findings.push(Finding::new(check, Outcome::Passed, "", found, ""));
-    }
-
-    fn fail(
-        &mut self,
-        check: &Check,
-        expected: impl Into<String>,
-        found: impl Into<String>,
-        detail: impl Into<String>,
-    ) {
-        self.findings.push(Finding::new(check, Outcome::Failed, expected, found, detail));
-    }
-
-    fn equal(&mut self, check: &Check, expected: String, found: String) {
-        if expected == found {
-            self.pass(check, found);
-        } else {
-            self.fail(check, expected, found, "");
-        }
-    }
-
     fn quoting_enclave(&mut self, qe: &QeReport, identity: &QeIdentity) {
-        self.equal(&checks::QE_MRSIGNER, hex::encode(identity.mr_signer), hex::encode(qe.mr_signer));
-        self.equal(&checks::QE_ISVPRODID, identity.isv_prod_id.to_string(), qe.isv_prod_id.to_string());
+        let outcomes = &mut self.outcomes;
+        let [expected, found] = [identity.mr_signer, qe.mr_signer].map(hex::encode);
+        outcomes.equal(&checks::QE_MRSIGNER, &expected, &found, "");
+        outcomes.equal(&checks::QE_ISVPRODID, &identity.isv_prod_id, &qe.isv_prod_id, "");
         let masked = |value: u32| format!("{:08x}", value & identity.misc_select_mask);
-        self.equal(&checks::QE_MISCSELECT, masked(identity.misc_select), masked(qe.misc_select));
-        let masked = |value: &[u8; 16]| hex::encode(and(value, &identity.attributes_mask));
-        self.equal(&checks::QE_ATTRIBUTES, masked(&identity.attributes), masked(&qe.attributes));
+        let [expected, found] = [identity.misc_select, qe.misc_select].map(masked);
+        outcomes.equal(&checks::QE_MISCSELECT, &expected, &found, "");
+        let masked = |value: [u8; 16]| hex::encode(and(&value, &identity.attributes_mask));
+        let [expected, found] = [identity.attributes, qe.attributes].map(masked);
+        outcomes.equal(&checks::QE_ATTRIBUTES, &expected, &found, "");
         self.qe = levels::by_isv_svn(&identity.levels, qe.isv_svn);
         let lowest =
             identity.levels.last().map_or("a level".to_owned(), |l| format!("at least {}", l.isv_svn));
@@ -205,11 +187,11 @@ impl TcbEvaluation {
     /// Records whether a level is reached that is not revoked.
     fn level(&mut self, check: &Check, part: Option<Part>, lowest: &str, found: &str) {
         match part {
-            None => self.fail(check, lowest, found, "older than every level that Intel lists"),
+            None => self.outcomes.fail(check, lowest, found, "older than every level that Intel lists"),
             Some(part) if part.status == TcbStatus::Revoked => {
-                self.fail(check, "a level that is not revoked", found, told(&part));
+                self.outcomes.fail(check, "a level that is not revoked", found, told(&part));
             }
-            Some(part) => self.pass(check, format!("{found}: {}", part.status)),
+            Some(part) => self.outcomes.pass(check, format!("{found}: {}", part.status)),
         }
     }
 
@@ -235,10 +217,10 @@ impl TcbEvaluation {
         let statuses: Vec<&str> =
             levels.iter().flat_map(|(_, part)| part).map(|p| p.status.as_str()).collect();
         if missed.is_empty() {
-            self.pass(&checks::TCB_LEVEL, format!("{sgx}: {}", statuses.join(", now ")));
+            self.outcomes.pass(&checks::TCB_LEVEL, format!("{sgx}: {}", statuses.join(", now ")));
         } else {
             let expected = format!("one of {} levels", info.levels.len());
-            self.fail(
+            self.outcomes.fail(
                 &checks::TCB_LEVEL,
                 expected,
                 missed.join("; "),
@@ -246,9 +228,9 @@ impl TcbEvaluation {
             );
         }
         if !revoked.is_empty() {
-            self.fail(&checks::TCB_NOT_REVOKED, "another status", "Revoked", revoked.join("; "));
+            self.outcomes.fail(&checks::TCB_NOT_REVOKED, "another status", "Revoked", revoked.join("; "));
         } else if missed.is_empty() {
-            self.pass(&checks::TCB_NOT_REVOKED, statuses.join(", now "));
+            self.outcomes.pass(&checks::TCB_NOT_REVOKED, statuses.join(", now "));
         }
         self.platform = levels.into_iter().next().and_then(|(_, level)| level);
     }
@@ -278,9 +260,9 @@ impl TcbEvaluation {
                 module_version(&td.tee_tcb_svn),
                 hex::encode(td.mrsigner_seam)
             );
-            self.pass(&checks::TDX_MODULE, found);
+            self.outcomes.pass(&checks::TDX_MODULE, found);
         } else {
-            self.fail(&checks::TDX_MODULE, "", "", problems.join("; "));
+            self.outcomes.fail(&checks::TDX_MODULE, "", "", problems.join("; "));
         }
         self.module_levels(td, info);
     }
@@ -306,12 +288,12 @@ impl TcbEvaluation {
         }
         let covered = svns(td).all(|(_, svn)| module_version(svn) == 0);
         if !problems.is_empty() {
-            self.fail(&checks::TDX_MODULE_TCB_LEVEL, "", "", problems.join("; "));
+            self.outcomes.fail(&checks::TDX_MODULE_TCB_LEVEL, "", "", problems.join("; "));
         } else if covered {
             let why = "module version 0 has no levels of its own; the platform's level covers it";
-            self.findings.push(Finding::new(&checks::TDX_MODULE_TCB_LEVEL, Outcome::NotChecked, "", "", why));
+            self.outcomes.not_checked(&checks::TDX_MODULE_TCB_LEVEL, why);
         } else if !reached.is_empty() {
-            self.pass(&checks::TDX_MODULE_TCB_LEVEL, reached.join("; "));
+            self.outcomes.pass(&checks::TDX_MODULE_TCB_LEVEL, reached.join("; "));
         }
         self.module = module_level(info, &td.tee_tcb_svn).filter(|_| module_version(&td.tee_tcb_svn) > 0);
     }
