@@ -14,11 +14,13 @@ mod init_data;
 mod rcar;
 mod reference_value;
 mod resource_path;
+mod resource_uri;
 mod retry_after;
 mod runtime_data;
 mod tee;
 mod time;
 mod trust_vector;
+mod workload;
 
 pub use anchors::{ANCHORS_FORMAT, AnchorsFile, NotAnchors};
 pub use binding::{Binding, ReportData, TooLong};
@@ -41,8 +43,10 @@ pub use rcar::{
 };
 pub use reference_value::{AskedReferenceValue, Lookup, ReferenceValueSnapshot};
 pub use resource_path::{NotAResourcePath, ResourcePath};
+pub use resource_uri::{NotAResourceUri, NotOfResourcePlugin, ResourceUri};
 pub use retry_after::parse_retry_after;
 pub use runtime_data::{NotCanonical, additional_runtime_data, canonical_digest, primary_runtime_data};
 pub use tee::{Tee, TeeClass, UnknownTee};
 pub use time::{Clock, FixedClock, NotRfc3339, UnixTime, Validity};
 pub use trust_vector::{TrustClaim, TrustTier, TrustVector};
+pub use workload::{WORKLOAD_LABEL, workload_report_data};

@@ -11,6 +11,8 @@
 //! specification, and for endorsements CoRIM with Arm's profiles and the JSON stores of
 //! rust-ccatoken and Trustee.
 
+#[cfg(feature = "attester")]
+pub mod attest;
 mod appraise;
 pub mod checks;
 mod claim_reader;

@@ -6,6 +6,8 @@
 //! The verifiers do no I/O: they name the collateral they lack, and the caller brings it. Every check
 //! has a code ([`checks`]).
 
+#[cfg(feature = "attester")]
+pub mod attest;
 mod anchors;
 mod attestation_key;
 pub mod attributes;

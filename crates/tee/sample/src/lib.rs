@@ -9,6 +9,8 @@
 //! {"svn": "1", "report_data": "<base64>"}  --SampleVerifier-->  claims svn, launch_digest, platform_version, debug
 //! ```
 
+#[cfg(feature = "attester")]
+pub mod attest;
 pub mod checks;
 mod claims;
 mod evidence;

@@ -1,0 +1,1 @@
+//! The faces of the agent: how requests come in and answers go out. None of them decides anything.

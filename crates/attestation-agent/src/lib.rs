@@ -1,0 +1,29 @@
+//! The Attestation Agent: the daemon in the guest.
+//!
+//! ```text
+//! faces (ttRPC, gRPC, REST) --Caller--> Api (Agent) --> device thread: attester, registers, event log
+//!                                          |-- tokens: key broker (RCAR) or attestation service (passport)
+//!                                          |-- secrets: resources, sealed secrets, files
+//! ```
+//! Each face finds out who calls ([`Caller`]); what that caller may do is decided in one place, the
+//! agent's core. No verifier is in here.
+
+pub mod api;
+pub mod caller;
+pub mod error;
+pub mod faces;
+pub mod measurement;
+pub mod secrets;
+
+/// The messages and services on the wire, generated from `proto/`.
+#[allow(missing_docs, clippy::as_conversions, clippy::wildcard_imports, unreachable_pub)]
+pub mod proto {
+    /// Package `attestation_agent`.
+    pub mod attestation_agent {
+        tonic::include_proto!("attestation_agent");
+    }
+    /// Package `api`: the secret delivery of the Confidential Data Hub.
+    pub mod confidential_data_hub {
+        tonic::include_proto!("api");
+    }
+}

@@ -1,0 +1,13 @@
+//! Secrets in the guest: what sealed secrets stand for, and files of secrets.
+
+use assay_types::{ResourceUri, SecretBytes};
+use async_trait::async_trait;
+
+use crate::error::AgentError;
+
+/// Where secrets come from: the key broker.
+#[async_trait]
+pub trait Resources: Send + Sync {
+    /// What stands at `uri`, decrypted.
+    async fn resource(&self, uri: &ResourceUri) -> Result<SecretBytes, AgentError>;
+}

@@ -1,0 +1,1 @@
+//! Device calls that the standard library does not offer.
