@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use assay_types::{Coded, Fault, HashAlgorithm, Tee};
 
@@ -91,6 +92,12 @@ impl AttesterError {
     /// An error of the kernel.
     pub fn device(action: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
         AttesterError::Device { action, path: path.into(), source: Arc::new(source) }
+    }
+
+    /// No answer of `what`, which was asked at `started`.
+    pub fn late(what: impl Into<String>, started: Instant) -> Self {
+        let waited_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        AttesterError::Deadline { what: what.into(), waited_ms }
     }
 }
 

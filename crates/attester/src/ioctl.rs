@@ -1,1 +1,0 @@
-//! Device calls that the standard library does not offer.
