@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use assay_types::{Clock, ErrorInformation, parse_retry_after};
+use assay_types::{Clock, ErrorInformation, ResourceUri, parse_retry_after};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::Url;
@@ -22,7 +22,8 @@ const MAX_DETAIL: usize = 2000;
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What both builders set.
+/// What the builders set.
+#[derive(Clone)]
 pub(crate) struct ConnectionOptions {
     base: Url,
     /// The only roots; the system's when `None`.
@@ -50,8 +51,8 @@ pub(crate) struct Answer {
 pub(crate) enum Trouble {
     /// Another attempt may succeed.
     Passing {
-        /// This attempt.
-        attempt: Attempt,
+        /// This attempt; one for each address where the service has several.
+        attempts: Vec<Attempt>,
         /// What the server asks for.
         retry_after: Option<Duration>,
     },
@@ -61,6 +62,13 @@ pub(crate) enum Trouble {
         what: String,
         /// What the server says.
         problem: Box<ErrorInformation>,
+    },
+    /// TLS does not accept the server's certificate. Waiting changes nothing, another address may.
+    Certificate {
+        /// What was asked.
+        what: String,
+        /// Why it is not accepted.
+        detail: String,
     },
     /// That is that.
     Final(ClientError),
@@ -75,9 +83,8 @@ impl From<ClientError> for Trouble {
 impl From<Trouble> for ClientError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Passing { attempt, retry_after } => {
-                ClientError::Unavailable { attempts: vec![attempt], retry_after }
-            }
+            Trouble::Passing { attempts, retry_after } => ClientError::Unavailable { attempts, retry_after },
+            Trouble::Certificate { what, detail } => ClientError::Protocol { what, detail },
             Trouble::Unauthenticated { what, problem } => ClientError::Unauthenticated { what, problem },
             Trouble::Final(error) => error,
         }
@@ -100,20 +107,8 @@ pub(crate) struct Ask<'a> {
 
 impl ConnectionOptions {
     pub(crate) fn new(url: &str) -> Result<Self, ClientError> {
-        let wrong =
-            |why: String| ClientError::Configuration(format!("the server's URL cannot be used: {why}"));
-        let base = Url::parse(url).map_err(|error| wrong(error.to_string()))?;
-        if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none_or(str::is_empty) {
-            return Err(wrong("it must be https://host[:port][/path], or http to loopback".to_owned()));
-        }
-        if !base.username().is_empty() || base.password().is_some() {
-            return Err(wrong("it holds a user name or password".to_owned()));
-        }
-        if base.query().is_some() || base.fragment().is_some() {
-            return Err(wrong("it has a query or a fragment".to_owned()));
-        }
         Ok(ConnectionOptions {
-            base,
+            base: base_url(url)?,
             roots: None,
             timeout: Duration::from_secs(30),
             plain_http_to_remote_hosts: false,
@@ -121,14 +116,14 @@ impl ConnectionOptions {
         })
     }
 
+    /// The same for another server.
+    pub(crate) fn at(&self, base: Url) -> Self {
+        ConnectionOptions { base, ..self.clone() }
+    }
+
     /// Adds to the only roots.
     pub(crate) fn add_roots(&mut self, pem: &[u8]) -> Result<(), ClientError> {
-        let wrong =
-            |why: &str| ClientError::Configuration(format!("the CA certificate cannot be used: {why}"));
-        let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(|error| wrong(&causes(&error)))?;
-        if roots.is_empty() {
-            return Err(wrong("the text holds no PEM certificate"));
-        }
+        let roots = read_roots(pem)?;
         self.roots.get_or_insert_default().extend(roots);
         Ok(())
     }
@@ -165,6 +160,32 @@ impl ConnectionOptions {
     }
 }
 
+/// A server's URL: `https://host[:port][/path]`, or `http` to loopback.
+pub(crate) fn base_url(url: &str) -> Result<Url, ClientError> {
+    let wrong = |why: String| ClientError::Configuration(format!("the server's URL cannot be used: {why}"));
+    let base = Url::parse(url).map_err(|error| wrong(error.to_string()))?;
+    if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none_or(str::is_empty) {
+        return Err(wrong("it must be https://host[:port][/path], or http to loopback".to_owned()));
+    }
+    if !base.username().is_empty() || base.password().is_some() {
+        return Err(wrong("it holds a user name or password".to_owned()));
+    }
+    if base.query().is_some() || base.fragment().is_some() {
+        return Err(wrong("it has a query or a fragment".to_owned()));
+    }
+    Ok(base)
+}
+
+/// Roots of TLS from PEM text, at least one.
+pub(crate) fn read_roots(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, ClientError> {
+    let wrong = |why: &str| ClientError::Configuration(format!("the CA certificate cannot be used: {why}"));
+    let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(|error| wrong(&causes(&error)))?;
+    if roots.is_empty() {
+        return Err(wrong("the text holds no PEM certificate"));
+    }
+    Ok(roots)
+}
+
 impl Connection {
     /// The base URL.
     pub(crate) fn base(&self) -> &Url {
@@ -188,6 +209,33 @@ impl Connection {
                 }
                 path.push(segment);
             }
+        }
+        Ok(url)
+    }
+
+    /// The URL that a key broker serves a resource URI at, path and query as they stand in it. The host
+    /// in the URI is for people and has no part in it.
+    ///
+    /// # Errors
+    /// [`ClientError::Argument`] where a URL would have to have another path or query: an escaped `..`,
+    /// a backslash, quotation marks.
+    pub(crate) fn resource_url(&self, uri: &ResourceUri) -> Result<Url, ClientError> {
+        let mut url = self.base.clone();
+        let prefix = url.path().trim_end_matches('/').to_owned();
+        let path = format!("{prefix}/kbs/v0/{}/{}", uri.plugin(), uri.segments().join("/"));
+        url.set_path(&path);
+        url.set_query(uri.query());
+        let refused = |part: &str| {
+            Err(ClientError::Argument(format!(
+                "the {part} of the resource URI would be sent changed: escape its characters that URLs do not \
+                 have, and leave out dots as segments"
+            )))
+        };
+        if url.path() != path {
+            return refused("path");
+        }
+        if url.query() != uri.query() {
+            return refused("query");
         }
         Ok(url)
     }
@@ -234,7 +282,7 @@ impl Connection {
         match status.as_u16() {
             429 | 500.. => {
                 let outcome = format!("answered {}: {}", status.as_u16(), Told(&problem));
-                Trouble::Passing { attempt: Attempt { what, outcome }, retry_after }
+                Trouble::Passing { attempts: vec![Attempt { what, outcome }], retry_after }
             }
             // Trustee answers 401 when the policy says no. A new attestation says the same.
             401 if !is_policy(&problem) => Trouble::Unauthenticated { what, problem },
@@ -245,6 +293,18 @@ impl Connection {
 }
 
 impl Answer {
+    /// The body as text, which may be empty. Nothing of it is shown in the error.
+    pub(crate) fn text(&self, what: &str) -> Result<&str, ClientError> {
+        let text = std::str::from_utf8(&self.body)
+            .map_err(|_| protocol(what, "the answer is not UTF-8 text".to_owned()))?;
+        if text.trim_ascii_start().starts_with('<') {
+            let detail =
+                "the answer is an HTML page instead of text: is there a proxy or a login page in between?";
+            return Err(protocol(what, detail));
+        }
+        Ok(text)
+    }
+
     /// The body as JSON. Nothing of it is shown in the error: it may be a secret.
     pub(crate) fn json<T: DeserializeOwned>(&self, what: &str) -> Result<T, ClientError> {
         serde_json::from_slice(&self.body).map_err(|error| {
@@ -315,11 +375,11 @@ fn problem(body: &[u8]) -> ErrorInformation {
 fn trouble(what: &str, error: reqwest::Error) -> Trouble {
     if let Some(rustls::Error::InvalidCertificate(cause)) = tls_error(&error) {
         let detail = format!("the server's TLS certificate is not accepted: {cause}");
-        return protocol(what, detail).into();
+        return Trouble::Certificate { what: what.to_owned(), detail };
     }
     let error = error.without_url();
     let outcome = if error.is_timeout() { "no answer in time".to_owned() } else { causes(&error) };
-    Trouble::Passing { attempt: Attempt { what: what.to_owned(), outcome }, retry_after: None }
+    Trouble::Passing { attempts: vec![Attempt { what: what.to_owned(), outcome }], retry_after: None }
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -18,6 +18,11 @@
 //! # }
 //! ```
 //!
+//! Tokens come from the key broker by RCAR, or from an attestation service
+//! ([`KbsClientBuilder::passport`]); [`PassportClient`] gets tokens alone. [`KbsClient::get`] asks any
+//! plugin of the key broker, and [`KbsClient::token_and_key`] hands out what a session rests on. A service
+//! may have several addresses ([`KbsClient::builder_of`]).
+//!
 //! [`AdminClient`] manages resources, policies and reference values with an administrator's token.
 //!
 //! # What is retried
@@ -25,6 +30,8 @@
 //!   `Retry-After` obeyed, a bounded number of attempts and a total deadline ([`RetryPolicy`]). Each
 //!   attempt at an attestation is a new handshake with a new challenge, key and evidence.
 //! - 401 at a resource: once, after one new attestation.
+//! - At the next address of the service, without waiting: what makes an address unavailable, and a TLS
+//!   certificate that is not accepted. Where all fail, every outcome is in the error.
 //! - Nothing else. A denial stays one, however often it is asked for. The administrator's client
 //!   retries nothing.
 //!
@@ -38,20 +45,29 @@
 //! Building a client installs aws-lc-rs as the process's rustls provider if none is installed yet.
 //! Both clients need a tokio runtime.
 
+mod addresses;
 mod admin;
+mod builder;
 mod connection;
 mod cookie;
 mod error;
 mod evidence;
 mod handshake;
 mod kbs;
+mod passport;
+mod passport_client;
+mod rcar;
 mod retry;
 mod sessions;
 mod token;
+mod token_and_key;
 
 pub use admin::{AdminClient, AdminClientBuilder};
+pub use builder::KbsClientBuilder;
 pub use error::{Attempt, ClientError};
 pub use evidence::{EvidenceError, EvidenceProvider};
-pub use kbs::{KbsClient, KbsClientBuilder};
+pub use kbs::KbsClient;
+pub use passport_client::{PassportClient, PassportClientBuilder};
 pub use retry::{RetryPolicy, SystemWaiting, Waiting};
 pub use token::Token;
+pub use token_and_key::TokenAndKey;

@@ -11,7 +11,8 @@ use crate::error::{Attempt, ClientError};
 /// When and how often to try again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// The most attempts, the first included; 1 for none but the first. 5.
+    /// The most attempts, the first included; 1 for none but the first. 5. Where a service has several
+    /// addresses, an attempt is made at each until one answers.
     pub max_attempts: u32,
     /// The longest wait after the first attempt; it doubles after each further one. 500 ms.
     pub first_wait: Duration,
@@ -85,14 +86,17 @@ where
     F: Future<Output = Result<T, Trouble>>,
 {
     let mut attempts: Vec<Attempt> = Vec::new();
+    let mut failed = 0_u32;
     loop {
-        let (attempt, retry_after) = match once().await {
-            Err(Trouble::Passing { attempt, retry_after }) => (attempt, retry_after),
+        let (these, retry_after) = match once().await {
+            Err(Trouble::Passing { attempts, retry_after }) => (attempts, retry_after),
             done => return done,
         };
-        tracing::debug!(what = attempt.what, outcome = attempt.outcome, "attempt failed");
-        attempts.push(attempt);
-        let failed = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
+        for attempt in &these {
+            tracing::debug!(what = attempt.what, outcome = attempt.outcome, "attempt failed");
+        }
+        attempts.extend(these);
+        failed = failed.saturating_add(1);
         let jitter = waiting.jitter(policy.longest_after(failed));
         // What the server asks for is a minimum; the jitter on top spreads those it was asked of.
         let wait = retry_after.unwrap_or_default().saturating_add(jitter);

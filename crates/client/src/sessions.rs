@@ -89,7 +89,7 @@ impl Sessions {
     /// A new session, by a handshake of its own.
     pub(crate) async fn attest(&self) -> Result<Arc<Session>, ClientError> {
         let deadline = self.deadline();
-        let attempt = || self.guest.handshake(deadline);
+        let attempt = || self.guest.attest(deadline);
         let session = Arc::new(retrying(&self.policy, &*self.waiting, deadline, attempt).await?);
         self.state().session = Some(Arc::clone(&session));
         Ok(session)

@@ -76,7 +76,7 @@ pub(crate) struct State {
     pub(crate) asked: Vec<Asked>,
     /// By path; when there is none, the double does its part of the protocol.
     script: HashMap<String, VecDeque<Say>>,
-    key: Option<TeePubKey>,
+    pub(crate) key: Option<TeePubKey>,
     tokens: usize,
     pub(crate) challenge_extra: Value,
     /// Claims that replace or join the token's.
@@ -140,7 +140,7 @@ impl Kbs {
         let asked = Asked { what, headers: parts.headers, body };
         self.state.lock().unwrap().asked.push(asked.clone());
         let gate = self.gate.lock().unwrap().clone();
-        if let Some(gate) = gate.filter(|_| path.ends_with("/attest")) {
+        if let Some(gate) = gate.filter(|_| path.ends_with("/attest") || path.ends_with("/attestation")) {
             gate.acquire().await.unwrap().forget();
         }
         let say = self.prescribed(&path).unwrap_or_else(|| self.by_protocol(&path, &asked));
@@ -167,26 +167,38 @@ impl Kbs {
                     .with("set-cookie", "kbs-session-id=5f0c; Expires=Fri, 21 Aug 2026 10:05:00 GMT")
             }
             "/kbs/v0/attest" => {
-                let key = asked.json()["runtime-data"]["tee-pubkey"].clone();
-                state.key = Some(serde_json::from_value(key).unwrap());
-                state.tokens += 1;
-                let mut claims = json!({
-                    "jti": format!("token-{}", state.tokens),
-                    "iat": self.clock.now().0,
-                    "exp": self.clock.now().0 + LIFETIME,
-                });
-                if let Some(Value::Object(more)) = state.claims.clone() {
-                    claims.as_object_mut().unwrap().extend(more);
-                }
-                Say::json(200, &json!({ "token": jwt(&claims) }))
+                let token = self.token(&mut state, &asked.json()["runtime-data"]);
+                Say::json(200, &json!({ "token": token }))
             }
-            "/kbs/v0/resource/r/t/t" => {
+            "/challenge" => Say::text(200, "a challenge"),
+            "/attestation" => {
+                let runtime_data = &asked.json()["verification_requests"][0]["runtime_data"];
+                Say::text(200, &self.token(&mut state, &runtime_data["structured"]))
+            }
+            "/kbs/v0/resource/r/t/t" | "/kbs/v0/pki/ca/sign" => {
                 let jwe = assay_token::jwe::encrypt(state.key.as_ref().unwrap(), SECRET).unwrap();
                 Say::json(200, &serde_json::to_value(jwe).unwrap())
             }
             "/kbs/v0/verdict" => Say::json(200, &json!({ "findings": [] })),
             _ => Say::problem(404, "InvalidRequestPath", "nothing here"),
         }
+    }
+}
+
+impl Kbs {
+    /// A token for the key in `runtime_data`, which secrets are encrypted to from now on.
+    fn token(&self, state: &mut State, runtime_data: &Value) -> String {
+        state.key = Some(serde_json::from_value(runtime_data["tee-pubkey"].clone()).unwrap());
+        state.tokens += 1;
+        let mut claims = json!({
+            "jti": format!("token-{}", state.tokens),
+            "iat": self.clock.now().0,
+            "exp": self.clock.now().0 + LIFETIME,
+        });
+        if let Some(Value::Object(more)) = state.claims.clone() {
+            claims.as_object_mut().unwrap().extend(more);
+        }
+        jwt(&claims)
     }
 }
 
@@ -269,8 +281,12 @@ impl World {
     }
 
     pub(crate) fn builder(&self) -> KbsClientBuilder {
-        KbsClient::builder(&self.kbs.url)
-            .unwrap()
+        self.set(KbsClient::builder(&self.kbs.url).unwrap())
+    }
+
+    /// With the guest, clock and waits of this world.
+    pub(crate) fn set(&self, builder: KbsClientBuilder) -> KbsClientBuilder {
+        builder
             .evidence_provider(Arc::clone(&self.guest) as Arc<dyn EvidenceProvider>)
             .clock(Arc::clone(&self.kbs.clock) as Arc<dyn Clock>)
             .waiting(Arc::clone(&self.waits) as Arc<dyn Waiting>)

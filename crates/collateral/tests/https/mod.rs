@@ -22,6 +22,11 @@ pub(crate) struct Identity {
 impl Identity {
     /// For the address 127.0.0.`last`.
     pub(crate) fn new(last: u8) -> Self {
+        Identity::of_address(&[127, 0, 0, last])
+    }
+
+    /// For an IP address of 4 or 16 bytes.
+    pub(crate) fn of_address(address: &[u8]) -> Self {
         let random = SystemRandom::new();
         let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
         let key = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap().as_ref().to_vec();
@@ -31,7 +36,7 @@ impl Identity {
         let common_name = sequence(&[&[6, 3, 0x55, 4, 3], &tlv(0x0c, b"test")]);
         let name = sequence(&[&tlv(0x31, &common_name)]);
         let validity = sequence(&[&tlv(0x17, b"200101000000Z"), &tlv(0x18, b"20991231235959Z")]);
-        let alternative_name = sequence(&[&tlv(0x87, &[127, 0, 0, last])]);
+        let alternative_name = sequence(&[&tlv(0x87, address)]);
         let extension = sequence(&[&[6, 3, 0x55, 0x1d, 0x11], &tlv(4, &alternative_name)]);
         let to_be_signed = sequence(&[
             &tlv(0xa0, &[2, 1, 2]),
@@ -57,6 +62,12 @@ impl Identity {
 
     /// Serves 127.0.0.1, giving `answer` to whatever is asked; the URL.
     pub(crate) async fn serve(&self, answer: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.serve_on(listener, answer)
+    }
+
+    /// Serves a socket; the URL.
+    pub(crate) fn serve_on(&self, listener: TcpListener, answer: &'static str) -> String {
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -67,7 +78,6 @@ impl Identity {
             )
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
