@@ -37,8 +37,11 @@ pub trait Attester: Send {
     /// # Errors
     /// [`AttesterError::InitDataMismatch`] when the platform has another value, and the errors of
     /// reading it.
-    fn bind_init_data(&mut self, digest: &Digest, deadline: Instant)
-    -> Result<InitDataBinding, AttesterError>;
+    fn bind_init_data(
+        &mut self,
+        digest: &Digest,
+        deadline: Instant,
+    ) -> Result<InitDataBinding, AttesterError>;
 
     /// The registers that can be extended at run time, where the platform has any.
     fn registers(&mut self) -> Option<&mut dyn MeasurementRegisters> {
