@@ -1,6 +1,7 @@
 //! The command line: one verb, one job.
 
 mod collateral;
+mod sealed_secret;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use assay_types::Tee;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use collateral::{CaArg, CollateralCommand, IntelTee, RefreshArgs, StoreArgs, VendorArg};
+pub(crate) use sealed_secret::{SealCommand, SealedSecretCommand, Signer};
 
 /// Confidential-computing attestation: prove what a guest is, and give it its secrets.
 #[derive(Debug, Parser)]
@@ -37,6 +39,9 @@ pub(crate) enum Command {
     /// The secrets that the key broker releases.
     #[command(subcommand)]
     Resource(ResourceCommand),
+    /// Sealed secrets: signed texts that stand for secrets, for their owner.
+    #[command(subcommand)]
+    SealedSecret(SealedSecretCommand),
     /// The policies that appraise evidence and open resources.
     #[command(subcommand)]
     Policy(PolicyCommand),

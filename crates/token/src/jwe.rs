@@ -10,11 +10,12 @@
 //! `RSA1_5` is refused on both sides: its padding lets a server be used to decrypt.
 
 mod concat_kdf;
-mod content;
 mod decryption_key;
 mod encrypt;
 mod error;
-mod wrap;
+
+pub mod content;
+pub mod wrap;
 
 pub use decryption_key::{DecryptionKey, KeyAlgorithm};
 pub use encrypt::{encrypt, read_tee_public_key};

@@ -17,6 +17,7 @@ pub(crate) mod policy;
 pub(crate) mod policy_offline;
 pub(crate) mod reference_value;
 pub(crate) mod resource;
+pub(crate) mod sealed_secret;
 pub(crate) mod serve;
 pub(crate) mod token;
 pub(crate) mod verify;

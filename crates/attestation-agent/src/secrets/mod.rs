@@ -1,5 +1,10 @@
 //! Secrets in the guest: what sealed secrets stand for, and files of secrets.
 
+pub mod files;
+pub mod private_file;
+pub mod sealed;
+pub mod verification_keys;
+
 use assay_types::{ResourceUri, SecretBytes};
 use async_trait::async_trait;
 

@@ -7,23 +7,30 @@ use zeroize::Zeroizing;
 use assay_types::SecretBytes;
 
 /// The length of a nonce in bytes.
-pub(super) const IV_LEN: usize = 12;
+pub const IV_LEN: usize = 12;
 
 /// The length of a tag in bytes.
-pub(super) const TAG_LEN: usize = 16;
+pub const TAG_LEN: usize = 16;
 
 /// The key that encrypts one content, once.
-pub(super) type ContentKey = Zeroizing<[u8; 32]>;
+pub type ContentKey = Zeroizing<[u8; 32]>;
 
 /// What encrypting gives.
-pub(super) struct Sealed {
-    pub(super) iv: [u8; IV_LEN],
-    pub(super) ciphertext: Vec<u8>,
-    pub(super) tag: [u8; TAG_LEN],
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    /// The nonce, drawn anew for each content.
+    pub iv: [u8; IV_LEN],
+    /// As long as the plaintext.
+    pub ciphertext: Vec<u8>,
+    /// The tag over ciphertext and additional data.
+    pub tag: [u8; TAG_LEN],
 }
 
 /// A new key.
-pub(super) fn random_key() -> Result<ContentKey, Unspecified> {
+///
+/// # Errors
+/// When the library has no randomness.
+pub fn random_key() -> Result<ContentKey, Unspecified> {
     let mut key = ContentKey::new([0; 32]);
     rand::fill(key.as_mut_slice())?;
     Ok(key)
@@ -34,7 +41,10 @@ fn cipher(key: &ContentKey) -> Result<LessSafeKey, Unspecified> {
 }
 
 /// Encrypts `plaintext`, `aad` authenticated with it.
-pub(super) fn seal(key: &ContentKey, aad: &str, plaintext: &[u8]) -> Result<Sealed, Unspecified> {
+///
+/// # Errors
+/// When the library has no randomness.
+pub fn seal(key: &ContentKey, aad: &str, plaintext: &[u8]) -> Result<Sealed, Unspecified> {
     let mut iv = [0; IV_LEN];
     rand::fill(&mut iv)?;
     let mut ciphertext = plaintext.to_vec();
@@ -46,8 +56,11 @@ pub(super) fn seal(key: &ContentKey, aad: &str, plaintext: &[u8]) -> Result<Seal
     Ok(Sealed { iv, ciphertext, tag: tag.as_ref().try_into().map_err(|_| Unspecified)? })
 }
 
-/// Decrypts; fails when anything was changed.
-pub(super) fn open(key: &ContentKey, aad: &str, sealed: Sealed) -> Result<SecretBytes, Unspecified> {
+/// Decrypts.
+///
+/// # Errors
+/// When anything was changed, or the key is another one.
+pub fn open(key: &ContentKey, aad: &str, sealed: Sealed) -> Result<SecretBytes, Unspecified> {
     // One buffer, with room for the tag from the start, so that no copy of the plaintext is left.
     let mut buffer = sealed.ciphertext;
     buffer.extend_from_slice(&sealed.tag);

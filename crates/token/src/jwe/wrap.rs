@@ -7,20 +7,26 @@ use zeroize::Zeroizing;
 use super::content::ContentKey;
 
 /// The length of a wrapped key in bytes.
-pub(super) const WRAPPED_LEN: usize = 40;
+pub const WRAPPED_LEN: usize = 40;
 
 /// A key that wraps keys.
-pub(super) type WrappingKey = Zeroizing<[u8; 32]>;
+pub type WrappingKey = Zeroizing<[u8; 32]>;
 
 /// Wraps `key`.
-pub(super) fn wrap(wrapping: &WrappingKey, key: &ContentKey) -> Result<[u8; WRAPPED_LEN], Unspecified> {
+///
+/// # Errors
+/// When the library fails, which the input gives no cause for.
+pub fn wrap(wrapping: &WrappingKey, key: &ContentKey) -> Result<[u8; WRAPPED_LEN], Unspecified> {
     let mut wrapped = [0; WRAPPED_LEN];
     let written = AesKek::new(&AES_256, wrapping.as_slice())?.wrap(key.as_slice(), &mut wrapped)?.len();
     if written == WRAPPED_LEN { Ok(wrapped) } else { Err(Unspecified) }
 }
 
-/// Opens a wrapped key; fails when its integrity check does.
-pub(super) fn unwrap(wrapping: &WrappingKey, wrapped: &[u8; WRAPPED_LEN]) -> Result<ContentKey, Unspecified> {
+/// Opens a wrapped key.
+///
+/// # Errors
+/// When the integrity check fails: wrapped by another key, or changed.
+pub fn unwrap(wrapping: &WrappingKey, wrapped: &[u8; WRAPPED_LEN]) -> Result<ContentKey, Unspecified> {
     let mut key = ContentKey::new([0; 32]);
     let written = AesKek::new(&AES_256, wrapping.as_slice())?.unwrap(wrapped, key.as_mut_slice())?.len();
     if written == key.len() { Ok(key) } else { Err(Unspecified) }
