@@ -94,6 +94,20 @@ pub enum AgentError {
     /// A sealed secret.
     #[error(transparent)]
     SealedSecret(#[from] SealedSecretError),
+    /// As many requests as are allowed are worked on, and none ended in time.
+    #[error("{max} requests are worked on, and none ended within {seconds} s; try again later")]
+    TooManyRequests {
+        /// The greatest number at a time.
+        max: usize,
+        /// How long the request waited.
+        seconds: u64,
+    },
+    /// There was no answer within the listener's or the caller's time.
+    #[error("no answer within {millis} ms")]
+    TookTooLong {
+        /// The time, in milliseconds.
+        millis: u64,
+    },
     /// Ours.
     #[error("internal error: {0}")]
     Internal(String),
@@ -115,6 +129,8 @@ impl Coded for AgentError {
             AgentError::DeviceBusy { .. } => "AGT-011",
             AgentError::DeviceGone => "AGT-012",
             AgentError::Internal(_) => "AGT-013",
+            AgentError::TooManyRequests { .. } => "AGT-014",
+            AgentError::TookTooLong { .. } => "AGT-015",
             AgentError::Attester(error) => error.code(),
             AgentError::Client(error) => error.code(),
             AgentError::Measurement(error) => error.code(),
@@ -134,7 +150,9 @@ impl Coded for AgentError {
             AgentError::NotConfigured { .. }
             | AgentError::NoTee
             | AgentError::DeviceBusy { .. }
-            | AgentError::DeviceGone => Fault::Unavailable,
+            | AgentError::DeviceGone
+            | AgentError::TookTooLong { .. } => Fault::Unavailable,
+            AgentError::TooManyRequests { .. } => Fault::RateLimited,
             AgentError::Internal(_) => Fault::Internal,
             AgentError::Attester(error) => error.fault(),
             AgentError::Client(error) => error.fault(),

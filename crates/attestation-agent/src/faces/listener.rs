@@ -1,0 +1,307 @@
+//! Listeners: standing, accepting, stopping.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::Sleep;
+
+use super::calls::Shared;
+use super::unix::{self, SocketFile};
+use super::{Address, ListenError, ListenerSettings, Protocol, grpc, rest, ttrpc};
+use crate::api::Api;
+use crate::caller::Peer;
+use crate::error::AgentError;
+
+/// How long to wait after the system refused a connection (no descriptors left, mostly).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// For how long a peer that is not admitted may stay, to hear why.
+const REFUSED_STAY: Duration = Duration::from_secs(5);
+
+/// How many bytes begin every HTTP/2 connection: the preface and the header of its first frame.
+const HTTP2_PREFACE: usize = 24 + 9;
+
+/// How many peers that are not admitted are told so at a time; more are cut off without a word.
+const REFUSALS: usize = 8;
+
+/// A listener that stands, and accepts nothing yet.
+#[derive(Debug)]
+pub struct Bound {
+    settings: ListenerSettings,
+    address: Address,
+    socket: Socket,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Unix { listener: UnixListener, _file: SocketFile },
+    Tcp(TcpListener),
+}
+
+impl Bound {
+    /// Where it stands; with TCP, the port that the system chose for port 0.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+}
+
+/// Makes the socket of a listener.
+///
+/// A Unix socket has its mode and owner before anyone can reach it. One that nobody serves any more is
+/// replaced; a live one never is, nor anything that is not a socket. It is removed when the listener ends,
+/// or [`Bound`] is dropped, if it is still the same.
+///
+/// # Errors
+/// [`ListenError`].
+pub async fn bind(settings: &ListenerSettings) -> Result<Bound, ListenError> {
+    settings.limits.check()?;
+    let (socket, address) = match &settings.address {
+        Address::Unix(path) => {
+            let (listener, file) = unix::bind(path, settings.mode, settings.owner).await?;
+            (Socket::Unix { listener, _file: file }, settings.address.clone())
+        }
+        Address::Tcp(address) => {
+            if !address.ip().to_canonical().is_loopback() {
+                return Err(ListenError::NotLoopback { address: *address });
+            }
+            let failed = |error| ListenError::System { action: "bind", what: address.to_string(), error };
+            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            let address = listener.local_addr().map_err(failed)?;
+            (Socket::Tcp(listener), Address::Tcp(address))
+        }
+    };
+    Ok(Bound { settings: settings.clone(), address, socket })
+}
+
+/// Serves until `shutdown` is ready. Then nothing more is accepted, the socket is removed, and requests
+/// under way end, for as long as the limits allow; what is left then is cut off.
+pub async fn serve(bound: Bound, api: Arc<dyn Api>, shutdown: impl Future<Output = ()> + Send) {
+    let Bound { settings, address, socket } = bound;
+    let drain = settings.limits.drain;
+    let connections = settings.limits.connections.min(Semaphore::MAX_PERMITS);
+    let door = Door {
+        rules: Arc::clone(&settings.rules),
+        places: Arc::new(Semaphore::new(connections)),
+        refusals: Arc::new(Semaphore::new(REFUSALS)),
+        // A client of ttRPC may connect long before it asks; HTTP/1 has its own time for a request's head.
+        greeting: (settings.protocol == Protocol::Grpc).then_some(settings.limits.transfer_timeout),
+    };
+    let shared = Arc::new(Shared::new(api, settings.rules, settings.services, settings.limits));
+    let (stop, stopped) = watch::channel(());
+    // gRPC's server runs its connections itself. They end when this function does, whichever way.
+    let (_cut, cut) = watch::channel(());
+    let mut connections = match settings.protocol {
+        Protocol::TtRpc => Connections::each(move |connection, stopped| {
+            ttrpc::server::serve(connection, Arc::clone(&shared), stopped)
+        }),
+        Protocol::Rest => {
+            let face = Arc::new(rest::Face { shared, extras: settings.extras });
+            Connections::each(move |connection, stopped| rest::serve(connection, Arc::clone(&face), stopped))
+        }
+        Protocol::Grpc => Connections::grpc(shared, stopped.clone(), cut),
+    };
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            accepted = door.accept(&socket) => accepted,
+        };
+        match accepted {
+            Ok(Some(connection)) => connections.serve(connection, stopped.clone()),
+            Ok(None) => (),
+            Err(error) => {
+                tracing::warn!(%address, %error, "accepting a connection failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(socket);
+    drop(stop);
+    if tokio::time::timeout(drain, connections.end()).await.is_err() {
+        tracing::warn!(%address, "requests under way were cut off: they took longer than the drain allows");
+    }
+}
+
+type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The connections that are served. Dropped, it cuts them off.
+struct Connections {
+    tasks: JoinSet<()>,
+    serve: Box<dyn FnMut(Connection, watch::Receiver<()>) -> Option<Serving> + Send>,
+}
+
+impl Connections {
+    fn each<F>(mut serve: impl FnMut(Connection, watch::Receiver<()>) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let serve =
+            move |connection, stopped| -> Option<Serving> { Some(Box::pin(serve(connection, stopped))) };
+        Connections { tasks: JoinSet::new(), serve: Box::new(serve) }
+    }
+
+    /// gRPC's server takes connections from a queue.
+    fn grpc(shared: Arc<Shared>, stopped: watch::Receiver<()>, cut: watch::Receiver<()>) -> Self {
+        let (queue, incoming) = tokio::sync::mpsc::unbounded_channel();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(grpc::serve(incoming, shared, stopped));
+        // Not more than the door has places wait in it.
+        let serve = move |mut connection: Connection, _| {
+            let mut cut = cut.clone();
+            connection.cut = Some(Box::pin(async move {
+                let _ = cut.changed().await;
+            }));
+            let _ = queue.send(connection);
+            None
+        };
+        Connections { tasks, serve: Box::new(serve) }
+    }
+
+    fn serve(&mut self, connection: Connection, stopped: watch::Receiver<()>) {
+        if let Some(serving) = (self.serve)(connection, stopped) {
+            self.tasks.spawn(serving);
+        }
+        while self.tasks.try_join_next().is_some() {}
+    }
+
+    async fn end(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Who may come in.
+struct Door {
+    rules: Arc<crate::caller::Rules>,
+    places: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+    /// The time for a connection's first bytes.
+    greeting: Option<Duration>,
+}
+
+impl Door {
+    /// The next connection; `None` for one that was cut off at once. A place first: who finds none waits
+    /// in the system's queue.
+    async fn accept(&self, socket: &Socket) -> io::Result<Option<Connection>> {
+        let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return Ok(None) };
+        let (stream, peer): (Box<dyn Stream>, Peer) = match socket {
+            Socket::Unix { listener, .. } => {
+                let (stream, _) = listener.accept().await?;
+                let cred = stream.peer_cred()?;
+                (Box::new(stream), Peer::Process { uid: cred.uid(), gid: cred.gid(), pid: cred.pid() })
+            }
+            Socket::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                // Answers are one write each: waiting to fill a packet only delays them.
+                let _ = stream.set_nodelay(true);
+                (Box::new(stream), Peer::Address(peer))
+            }
+        };
+        let Err(refusal) = self.rules.admit(&peer) else {
+            let leave = self.greeting.map(|time| Leave::after(time, HTTP2_PREFACE));
+            return Ok(Some(Connection { stream, peer, refusal: None, leave, cut: None, _place: place }));
+        };
+        tracing::warn!(%peer, listener = %self.rules.listener, "a peer was refused");
+        // They take no place from those who are admitted.
+        drop(place);
+        Ok(Arc::clone(&self.refusals).try_acquire_owned().ok().map(|place| Connection {
+            stream,
+            peer,
+            refusal: Some(refusal),
+            leave: Some(Leave::after(REFUSED_STAY, usize::MAX)),
+            cut: None,
+            _place: place,
+        }))
+    }
+}
+
+/// Bytes to and from a peer.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// An accepted connection, and its place among them.
+pub(crate) struct Connection {
+    stream: Box<dyn Stream>,
+    /// The other end.
+    pub(crate) peer: Peer,
+    /// Why it may do nothing here; it is told so, and no more.
+    pub(crate) refusal: Option<AgentError>,
+    leave: Option<Leave>,
+    /// Ends the connection.
+    cut: Option<Serving>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// When a connection ends by itself, unless so many bytes came before.
+struct Leave {
+    at: Pin<Box<Sleep>>,
+    unless: usize,
+}
+
+impl Leave {
+    fn after(time: Duration, unless: usize) -> Self {
+        Leave { at: Box::pin(tokio::time::sleep(time)), unless }
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        if let Some(cut) = &mut self.cut
+            && cut.as_mut().poll(cx).is_ready()
+        {
+            self.cut = None;
+            self.leave = Some(Leave::after(Duration::ZERO, usize::MAX));
+        }
+        if let Some(leave) = &mut self.leave
+            && leave.at.as_mut().poll(cx).is_ready()
+        {
+            // The end of the stream.
+            return Poll::Ready(Ok(()));
+        }
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let count = buf.filled().len().saturating_sub(before);
+        self.leave = self.leave.take().filter(|leave| count < leave.unless).map(|mut leave| {
+            leave.unless -= count;
+            leave
+        });
+        read
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

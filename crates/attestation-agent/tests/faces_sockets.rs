@@ -1,0 +1,201 @@
+//! Sockets: whose they are, what is never replaced, what is left behind.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::panic,
+    missing_docs
+)]
+
+mod faces_support;
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixListener as StdListener;
+use std::sync::Arc;
+
+use assay_attestation_agent::faces::{self, Address, ListenError, Protocol};
+use faces_support::{AGENT, Double, bytes_field, exchange, good, settings, socket_in, soon, start_unix};
+
+#[tokio::test]
+async fn a_socket_has_its_mode_and_missing_directories_are_made() {
+    let api = Arc::new(Double::default());
+    for mode in [0o600, 0o660, 0o666, 0o755] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a/b/agent.sock");
+        let place = Address::Unix(path.clone());
+        let running = start_unix(Protocol::TtRpc, &api, |settings| {
+            settings.address = place;
+            settings.mode = mode;
+        })
+        .await;
+        let metadata = std::fs::symlink_metadata(&path).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o7777, mode);
+        for made in ["a", "a/b"] {
+            let made = std::fs::metadata(directory.path().join(made)).unwrap();
+            assert_eq!(made.permissions().mode() & 0o7777, 0o755);
+        }
+        // Nothing but the socket is left beside it.
+        let names: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+        running.stop().await;
+        assert!(!path.exists());
+    }
+}
+
+#[tokio::test]
+async fn a_socket_is_given_to_its_owner() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = socket_in(&directory);
+    let mut settings = settings(Address::Unix(path.clone()), Protocol::TtRpc);
+    // Only root may give it away; everyone may keep it.
+    let root = rustix::process::geteuid().is_root();
+    let ids = if root {
+        (12_345, 23_456)
+    } else {
+        (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
+    };
+    settings.owner = Some(ids);
+    let bound = faces::bind(&settings).await.unwrap();
+    let metadata = std::fs::symlink_metadata(&path).unwrap();
+    assert_eq!((metadata.uid(), metadata.gid()), ids);
+    drop(bound);
+    assert!(!path.exists());
+    if !root {
+        settings.owner = Some((0, 0));
+        let error = faces::bind(&settings).await.unwrap_err();
+        assert!(matches!(error, ListenError::System { .. }), "{error}");
+        assert!(!path.exists());
+    }
+}
+
+#[tokio::test]
+async fn a_live_socket_is_never_taken_and_goes_on_serving() {
+    let api = Arc::new(Double::default());
+    for protocol in [Protocol::TtRpc, Protocol::Grpc, Protocol::Rest] {
+        let running = start_unix(protocol, &api, |_| ()).await;
+        let before = std::fs::symlink_metadata(running.path()).unwrap().ino();
+        let error = faces::bind(&settings(running.address.clone(), Protocol::TtRpc)).await.unwrap_err();
+        assert!(matches!(error, ListenError::Live { .. }), "{error}");
+        assert!(error.to_string().contains("another agent serves"), "{error}");
+        assert_eq!(std::fs::symlink_metadata(running.path()).unwrap().ino(), before);
+        running.connect().await;
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_is_a_live_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = socket_in(&directory);
+    let listener = rustix::net::socket_with(
+        rustix::net::AddressFamily::UNIX,
+        rustix::net::SocketType::STREAM,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )
+    .unwrap();
+    rustix::net::bind(&listener, &rustix::net::SocketAddrUnix::new(&path).unwrap()).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    // The queue of length 0 takes one.
+    let _first = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    let error = faces::bind(&settings(Address::Unix(path.clone()), Protocol::TtRpc)).await.unwrap_err();
+    assert!(matches!(error, ListenError::Live { .. }), "{error}");
+    assert!(path.exists());
+}
+
+#[tokio::test]
+async fn a_stale_socket_is_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = socket_in(&directory);
+    drop(StdListener::bind(&path).unwrap());
+    assert!(path.exists());
+    let api = Arc::new(Double::default());
+    let place = Address::Unix(path.clone());
+    let running = start_unix(Protocol::TtRpc, &api, |settings| settings.address = place).await;
+    let answer = exchange(&mut running.connect().await, AGENT, "GetTeeType", b"").await;
+    assert_eq!(answer, good(&bytes_field(1, b"snp")));
+    running.stop().await;
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn what_is_no_socket_is_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let make: [(&str, fn(&std::path::Path)); 4] = [
+        ("a file", |path| std::fs::write(path, "content").unwrap()),
+        ("a directory", |path| std::fs::create_dir(path).unwrap()),
+        ("a symbolic link", |path| {
+            drop(StdListener::bind(path.with_extension("target")).unwrap());
+            std::os::unix::fs::symlink(path.with_extension("target"), path).unwrap();
+        }),
+        ("a device or pipe", |path| {
+            rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        }),
+    ];
+    for (found, make) in make {
+        let path = directory.path().join(found.replace(' ', "-"));
+        make(&path);
+        let before = std::fs::symlink_metadata(&path).unwrap();
+        let error = faces::bind(&settings(Address::Unix(path.clone()), Protocol::TtRpc)).await.unwrap_err();
+        assert!(error.to_string().contains(found), "{error}");
+        let after = std::fs::symlink_metadata(&path).unwrap();
+        assert_eq!((before.ino(), before.mode()), (after.ino(), after.mode()));
+    }
+}
+
+#[tokio::test]
+async fn at_the_end_only_ones_own_socket_is_removed() {
+    let api = Arc::new(Double::default());
+    let running = start_unix(Protocol::TtRpc, &api, |_| ()).await;
+    let path = running.path().to_owned();
+    std::fs::remove_file(&path).unwrap();
+    let _others = StdListener::bind(&path).unwrap();
+    let directory = {
+        let mut running = running;
+        let directory = running.directory.take();
+        running.stop().await;
+        directory
+    };
+    assert!(path.exists());
+    drop(directory);
+}
+
+#[tokio::test]
+async fn of_many_agents_at_once_on_a_stale_socket_one_stands() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = socket_in(&directory);
+    drop(StdListener::bind(&path).unwrap());
+    let settings = settings(Address::Unix(path.clone()), Protocol::TtRpc);
+    let tries = (0..8).map(|_| {
+        let settings = settings.clone();
+        tokio::spawn(async move { faces::bind(&settings).await })
+    });
+    let results = soon(futures_util::future::join_all(tries)).await;
+    let (stand, fall): (Vec<_>, Vec<_>) = results.into_iter().map(Result::unwrap).partition(Result::is_ok);
+    assert_eq!(stand.len(), 1);
+    for error in fall {
+        assert!(matches!(error, Err(ListenError::Live { .. })), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn addresses_of_other_machines_modes_and_limits_are_refused() {
+    for address in ["0.0.0.0:0", "[::]:0", "10.0.0.1:0"] {
+        let settings = settings(address.parse().unwrap(), Protocol::Grpc);
+        let error = faces::bind(&settings).await.unwrap_err();
+        assert!(matches!(error, ListenError::NotLoopback { .. }), "{error}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let good = settings(Address::Unix(socket_in(&directory)), Protocol::TtRpc);
+    let mut mode = good.clone();
+    mode.mode = 0o4755;
+    assert!(matches!(faces::bind(&mode).await, Err(ListenError::Mode { mode: 0o4755, .. })));
+    let mut limit = good.clone();
+    limit.limits.connections = 0;
+    assert!(matches!(faces::bind(&limit).await, Err(ListenError::ZeroLimit { limit: "connections" })));
+    let mut long = good.clone();
+    long.address = Address::Unix(directory.path().join("x".repeat(108)));
+    assert!(matches!(faces::bind(&long).await, Err(ListenError::System { action: "bind", .. })));
+    faces::bind(&good).await.unwrap();
+}
