@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+use crate::CannotWrite;
+use crate::writer::event_len;
+
 /// The tag of an AAEL entry in an `EV_EVENT_TAG` event. Little endian: its bytes read `LEAA`.
 pub const AAEL_TAG: u32 = 0x4141_454c;
 
@@ -67,6 +70,20 @@ impl<'a> Aael<'a> {
     /// The text `<domain> <operation> <content>`.
     pub fn to_text(&self) -> String {
         format!("{} {} {}", self.domain, self.operation, self.content)
+    }
+
+    /// The event's data, which is what its digest is of: tag (4 bytes, little endian), size of the text (4),
+    /// text.
+    ///
+    /// # Errors
+    /// [`CannotWrite::EventLen`].
+    pub fn to_tagged_event(&self) -> Result<Vec<u8>, CannotWrite> {
+        let text = self.to_text();
+        let len = event_len(text.as_bytes())?;
+        let mut data = AAEL_TAG.to_le_bytes().to_vec();
+        data.extend(len.to_le_bytes());
+        data.extend_from_slice(text.as_bytes());
+        Ok(data)
     }
 
     /// The content as JSON where it is JSON of at most [`MAX_CONTENT_DEPTH`] levels, as a string otherwise.

@@ -39,6 +39,18 @@ impl SpecId {
         self.algorithms.iter().find(|(a, _)| *a == algorithm).map(|(_, len)| *len)
     }
 
+    /// The header of a log with one algorithm, as [`crate::EventLogBuilder`] writes it.
+    pub(crate) fn of_one(algorithm: TcgAlgorithm, digest_len: usize) -> Self {
+        SpecId {
+            index: 1,
+            platform_class: 0,
+            version: [2, 0, 0],
+            uintn_size: 2,
+            algorithms: vec![(algorithm, digest_len)],
+            vendor_info: Vec::new(),
+        }
+    }
+
     /// Reads the first event, a `TCG_PCR_EVENT`, whose shape is that of SHA-1 logs.
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, EventLogError> {
         let index = r.u32("pcrIndex of the header")?;

@@ -46,6 +46,7 @@
 //!   `Path(<type>,<subtype>,<hex>)`.
 
 mod aael;
+mod aael_file;
 mod algorithm;
 mod boot;
 mod boot_claims;
@@ -64,6 +65,7 @@ mod replay;
 mod writer;
 
 pub use aael::{AAEL_TAG, Aael, MAX_CONTENT_DEPTH, NotAael};
+pub use aael_file::{AaelEntry, NotAnAaelFile, read_aael_file};
 pub use algorithm::{TcgAlgorithm, UnsupportedAlgorithm};
 pub use boot::{BootComponent, BootRole, BootSource};
 pub use boot_claims::boot_claims;

@@ -55,6 +55,21 @@ impl EventLog {
         }
         let mut r = Reader::new(&bytes);
         let spec_id = SpecId::read(&mut r)?;
+        let events_start = r.offset();
+        EventLog::read_events(spec_id, bytes, events_start)
+    }
+
+    /// Reads events without a header of their own, as if after this one. The limits are the same.
+    pub(crate) fn parse_events(spec_id: SpecId, bytes: Bytes) -> Result<Self, EventLogError> {
+        if bytes.len() > MAX_LOG_LEN {
+            return Err(EventLogError::TooLong { found: bytes.len(), max: MAX_LOG_LEN });
+        }
+        EventLog::read_events(spec_id, bytes, 0)
+    }
+
+    fn read_events(spec_id: SpecId, bytes: Bytes, start: usize) -> Result<Self, EventLogError> {
+        let mut r = Reader::new(&bytes);
+        r.take(start, "header")?;
         let mut records = Vec::new();
         let mut digests = Vec::new();
         while !at_end(&r)? {

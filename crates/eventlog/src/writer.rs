@@ -3,7 +3,7 @@
 use aws_lc_rs::digest as lc;
 
 use crate::header::SIGNATURE;
-use crate::{AAEL_TAG, Aael, EventType, MAX_ALGORITHMS, MAX_EVENT_LEN, TcgAlgorithm, UnsupportedAlgorithm};
+use crate::{Aael, EventType, MAX_ALGORITHMS, MAX_EVENT_LEN, TcgAlgorithm, UnsupportedAlgorithm};
 
 /// Why something cannot be written, so that it could be read again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +50,7 @@ pub enum LogEnd {
 pub struct EventLogBuilder {
     algorithms: Vec<(TcgAlgorithm, &'static lc::Algorithm)>,
     bytes: Vec<u8>,
+    header_len: usize,
 }
 
 impl EventLogBuilder {
@@ -80,11 +81,12 @@ impl EventLogBuilder {
             spec_id.extend(len.to_le_bytes());
         }
         spec_id.push(0); // no vendor information
-        let mut builder = EventLogBuilder { algorithms: table, bytes: Vec::new() };
+        let mut builder = EventLogBuilder { algorithms: table, bytes: Vec::new(), header_len: 0 };
         builder.u32(1); // the index that TDVF writes
         builder.u32(EventType::NO_ACTION.0);
         builder.bytes.extend([0; 20]);
         builder.sized(&spec_id)?;
+        builder.header_len = builder.bytes.len();
         Ok(builder)
     }
 
@@ -158,12 +160,12 @@ impl EventLogBuilder {
     /// # Errors
     /// [`CannotWrite::EventLen`].
     pub fn aael(&mut self, index: u32, entry: &Aael<'_>) -> Result<&mut Self, CannotWrite> {
-        let text = entry.to_text();
-        let len = event_len(text.as_bytes())?;
-        let mut data = AAEL_TAG.to_le_bytes().to_vec();
-        data.extend(len.to_le_bytes());
-        data.extend_from_slice(text.as_bytes());
-        self.event(index, EventType::EVENT_TAG, &data)
+        self.event(index, EventType::EVENT_TAG, &entry.to_tagged_event()?)
+    }
+
+    /// The events without the header and without an end.
+    pub fn events(&self) -> &[u8] {
+        self.bytes.get(self.header_len..).unwrap_or_default()
     }
 
     /// The bytes of the log.
@@ -191,7 +193,7 @@ impl EventLogBuilder {
     }
 }
 
-fn event_len(data: &[u8]) -> Result<u32, CannotWrite> {
+pub(crate) fn event_len(data: &[u8]) -> Result<u32, CannotWrite> {
     u32::try_from(data.len())
         .ok()
         .filter(|len| *len <= MAX_EVENT_LEN)
