@@ -2,6 +2,25 @@
 
 /// Every error code and what it means. A test compares the list with the sources.
 pub(crate) const ERROR_CODES: &[(&str, &str)] = &[
+    ("AEL-001", "The event is not one line of domain, operation and content."),
+    ("AEL-002", "The event's text is longer than is measured."),
+    ("AEL-003", "The event log has no room for the event."),
+    (
+        "AEL-004",
+        "The event log's directory or a file in it is a link, another's, or can be written by others.",
+    ),
+    ("AEL-005", "Another agent uses the event log's directory."),
+    ("AEL-006", "A file of the event log failed before anything was measured."),
+    ("AEL-007", "The disk was full before anything was measured."),
+    ("AEL-008", "The event is measured but not logged yet; the next call or start logs it."),
+    ("AEL-009", "The device did not extend the register; nothing was measured."),
+    ("AEL-010", "Whether the register was extended is not known until it can be read again."),
+    ("AEL-011", "Someone else extended the register, so that the event log no longer leads to its value."),
+    ("AEL-012", "No events are measured any more until the machine starts anew."),
+    ("AEL-013", "The event log's file is not what was written."),
+    ("AEL-014", "A setting of the event log is out of its range."),
+    ("AEL-015", "Nothing was measured, since an earlier event is still half done."),
+    ("AEL-016", "The device gives a value that is none of its register."),
     ("AS-001", "The evidence cannot be read as evidence of that TEE."),
     ("AS-002", "The evidence is of a kind or version that the verifier does not know."),
     ("AS-003", "A check of the verifier failed; the findings name it."),

@@ -12,6 +12,7 @@ pub mod api;
 pub mod caller;
 pub mod error;
 pub mod faces;
+pub mod init_data;
 pub mod measurement;
 pub mod secrets;
 
