@@ -8,10 +8,10 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut record = bytes.to_vec();
-    if let Some((&[choice], rest)) = bytes.split_first_chunk()
+    if let Some((choice, rest)) = bytes.split_first()
         && choice % 2 == 1
     {
-        record = [b"ASSAYWL1", rest].concat();
+        record = [&b"ASSAYWL1"[..], rest].concat();
         let seal = Digest::sha256(&record);
         record.extend_from_slice(seal.as_bytes());
     }

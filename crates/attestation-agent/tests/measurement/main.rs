@@ -12,5 +12,6 @@ mod deaths;
 mod extends;
 mod failures;
 mod files;
+mod limits;
 mod random;
 mod world;

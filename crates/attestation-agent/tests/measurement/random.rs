@@ -127,7 +127,7 @@ fn open(guest: &mut Guest, plan: &Plan, call: &Call) -> Option<Measurements> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
     fn log_and_registers_agree_and_nothing_is_lost_or_there_twice(calls in prop::collection::vec(call(), 1..12)) {
