@@ -193,6 +193,7 @@ fn broker_settings(settings: &Settings) -> anyhow::Result<assay_key_broker_servi
         .collect::<anyhow::Result<_>>()?;
     Ok(assay_key_broker_service::Settings {
         session_seconds: settings.limits.session_seconds,
+        attestation_api: settings.server.attestation_api,
         challenge_response_seconds: settings.limits.challenge_response_seconds,
         challenge_response_sessions: settings.limits.challenge_response_sessions,
         body_bytes: settings.limits.body_bytes,

@@ -36,6 +36,7 @@ pub(crate) struct Server {
     pub(crate) tls_certificate: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,
     pub(crate) public_url: Option<String>,
+    pub(crate) attestation_api: bool,
     pub(crate) trusted_proxies: Vec<String>,
     pub(crate) drain_seconds: u64,
 }
@@ -135,6 +136,7 @@ impl Default for Server {
             tls_certificate: None,
             tls_key: None,
             public_url: None,
+            attestation_api: false,
             trusted_proxies: Vec::new(),
             drain_seconds: 10,
         }
@@ -206,6 +208,10 @@ const KEYS_BEFORE: &[(&str, &str)] = &[
     (
         "server.public_url",
         "The address that clients use, for OpenID discovery; from the request's host when absent.",
+    ),
+    (
+        "server.attestation_api",
+        "Open /challenge and /attestation to guests: tokens without RCAR, to be shown to others and here.",
     ),
     ("server.trusted_proxies", "Addresses of proxies whose X-Forwarded-For is believed."),
     ("server.drain_seconds", "How long requests under way may take after SIGTERM."),

@@ -17,6 +17,7 @@ mod keys;
 mod policy_set;
 mod registry;
 mod service;
+mod structured;
 mod verdict;
 
 pub use appraise::{Appraisal, CHECKS as APPRAISAL_CHECKS};
@@ -30,4 +31,5 @@ pub use registry::{BadAnchors, Registry, TrustSettings, catalogue};
 pub use service::{
     AttestationService, DEFAULT_POLICY_ID, DirectEvaluation, Evaluation, MAX_ADDITIONAL, MAX_POLICY_IDS,
 };
+pub use structured::{BoundInitData, StructuredEvaluation};
 pub use verdict::{AppliedPolicy, AttesterVerdict, Verdict};

@@ -63,11 +63,11 @@ pub struct DirectEvaluation<'a> {
 }
 
 /// What policies see beside the claims of the evidence, and what the token says beside them.
-struct Surroundings<'a> {
-    policy_ids: &'a [String],
-    runtime_data: Option<&'a Value>,
-    init_data: Option<&'a InitData>,
-    nonce: Option<&'a [u8]>,
+pub(crate) struct Surroundings<'a> {
+    pub(crate) policy_ids: &'a [String],
+    pub(crate) runtime_data: Option<&'a Value>,
+    pub(crate) init_data: Option<&'a InitData>,
+    pub(crate) nonce: Option<&'a [u8]>,
 }
 
 /// The attestation service.
@@ -174,7 +174,7 @@ impl AttestationService {
     }
 
     /// The second half of every evaluation. The reference values are those that gave the trust anchors.
-    fn appraise_and_issue(
+    pub(crate) fn appraise_and_issue(
         &self,
         genuine: Vec<Genuine>,
         values: &dyn ReferenceValueSnapshot,

@@ -94,7 +94,11 @@ async fn evaluate(
 }
 
 /// Takes the challenge for this token, which only the one who did may have.
-async fn record(broker: &KeyBroker, challenge: &Challenge, issued: Issued) -> Result<(), RequestError> {
+pub(crate) async fn record(
+    broker: &KeyBroker,
+    challenge: &Challenge,
+    issued: Issued,
+) -> Result<(), RequestError> {
     let Issued { token, verdict, .. } = issued;
     let status = verdict.status;
     let text = serde_json::to_string(&verdict)

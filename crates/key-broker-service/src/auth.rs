@@ -32,16 +32,22 @@ pub(crate) async fn auth(
     let body = read_body(body, settings.auth_body_bytes, settings.body_timeout).await?;
     let request: AuthRequest = read_json(&body)?;
     check_version(&request.version)?;
-    let tee: Tee = request.tee.parse()?;
-    if !broker.attestation().tees().any(|taken| taken == tee) {
-        let taken: Vec<&str> = broker.attestation().tees().map(Tee::as_str).collect();
-        return Err(RequestError::TeeNotTaken { tee, taken: taken.join(", ") });
-    }
+    let tee = taken(&broker, &request.tee)?;
     let challenge = Challenge::new(tee, broker.now(), settings.session_seconds)?;
     let cookie = broker.sealer().seal(&challenge)?;
     let message = ChallengeMessage { nonce: challenge.nonce(), extra_params: Value::String(String::new()) };
     broker.metrics().challenged();
     with_cookie(connection, &cookie, settings.session_seconds, Json(message))
+}
+
+/// The TEE of that name, if its evidence is taken.
+pub(crate) fn taken(broker: &KeyBroker, name: &str) -> Result<Tee, RequestError> {
+    let tee: Tee = name.parse()?;
+    if !broker.attestation().tees().any(|taken| taken == tee) {
+        let taken: Vec<&str> = broker.attestation().tees().map(Tee::as_str).collect();
+        return Err(RequestError::TeeNotTaken { tee, taken: taken.join(", ") });
+    }
+    Ok(tee)
 }
 
 fn check_version(version: &str) -> Result<(), RequestError> {

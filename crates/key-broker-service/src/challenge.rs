@@ -7,6 +7,8 @@
 //!     nonce (32) | session id (16) | issued (8, big endian) | ends (8, big endian) | TEE name
 //! ```
 //! with `assay session cookie`, the version and the key id as additional authenticated data. The
+//! challenge of the passport interface is sealed in the same way under `assay passport challenge`, and is
+//! the nonce itself: it is no secret, so it must never open as a cookie. The
 //! keys are kept in the store, so restarts and replicas agree on them; a new one is made each day,
 //! well before a key has sealed 2^32 cookies (NIST SP 800-38D, 8.3).
 
@@ -27,7 +29,6 @@ const ALGORITHM: &str = "A256GCM";
 const VERSION: u8 = 1;
 const KEY_ID_LEN: usize = 8;
 const HEADER_LEN: usize = 1 + KEY_ID_LEN;
-const AAD_LABEL: &[u8] = b"assay session cookie";
 /// More than the longest TEE name needs.
 const MAX_COOKIE: usize = 256;
 
@@ -35,6 +36,47 @@ const MAX_COOKIE: usize = 256;
 const SEAL_FOR: i64 = 86_400;
 /// How far the clocks of replicas may differ, in seconds.
 const SKEW: i64 = 60;
+
+/// What a challenge is sealed for. One does not open as the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// RCAR: the cookie, which stands for the session.
+    Cookie,
+    /// The passport interface: the challenge's own text, which everybody may know.
+    Passport,
+}
+
+impl Purpose {
+    fn label(self) -> &'static [u8] {
+        match self {
+            Purpose::Cookie => b"assay session cookie",
+            Purpose::Passport => b"assay passport challenge",
+        }
+    }
+
+    fn forged(self, why: &'static str) -> RequestError {
+        match self {
+            Purpose::Cookie => RequestError::ForgedCookie { why },
+            Purpose::Passport => RequestError::NotAChallenge { why },
+        }
+    }
+
+    fn foreign(self) -> RequestError {
+        match self {
+            Purpose::Cookie => RequestError::ForeignCookie,
+            Purpose::Passport => {
+                RequestError::NotAChallenge { why: "it was sealed by another server, or too long ago" }
+            }
+        }
+    }
+
+    fn stale(self, ended: UnixTime, now: UnixTime) -> RequestError {
+        match self {
+            Purpose::Cookie => RequestError::StaleCookie { ended, now },
+            Purpose::Passport => RequestError::StaleChallenge { ended, now },
+        }
+    }
+}
 
 /// A challenge, and the session it belongs to.
 #[derive(Clone, PartialEq, Eq)]
@@ -181,11 +223,16 @@ impl CookieSealer {
 
     /// The cookie's value.
     pub(crate) fn seal(&self, challenge: &Challenge) -> Result<String, RequestError> {
+        self.seal_for(Purpose::Cookie, challenge)
+    }
+
+    /// The sealed challenge as text.
+    pub(crate) fn seal_for(&self, purpose: Purpose, challenge: &Challenge) -> Result<String, RequestError> {
         let keys = self.keys.load();
         let failed = |_| RequestError::internal("sealing a cookie failed");
         let mut sealed = challenge.to_bytes();
-        let nonce =
-            keys.newest.key.seal_in_place_append_tag(aad(&keys.newest.id), &mut sealed).map_err(failed)?;
+        let aad = aad(purpose, &keys.newest.id);
+        let nonce = keys.newest.key.seal_in_place_append_tag(aad, &mut sealed).map_err(failed)?;
         let mut cookie = Vec::with_capacity(MAX_COOKIE);
         cookie.push(VERSION);
         cookie.extend_from_slice(&keys.newest.id);
@@ -196,7 +243,17 @@ impl CookieSealer {
 
     /// The challenge in a cookie, if it is ours and has not ended.
     pub(crate) async fn open(&self, cookie: &str, now: UnixTime) -> Result<Challenge, RequestError> {
-        let forged = |why| RequestError::ForgedCookie { why };
+        self.open_for(Purpose::Cookie, cookie, now).await
+    }
+
+    /// The challenge in a text that was sealed for `purpose` here, if it has not ended.
+    pub(crate) async fn open_for(
+        &self,
+        purpose: Purpose,
+        cookie: &str,
+        now: UnixTime,
+    ) -> Result<Challenge, RequestError> {
+        let forged = |why| purpose.forged(why);
         if cookie.len() > MAX_COOKIE {
             return Err(forged("too long"));
         }
@@ -207,17 +264,17 @@ impl CookieSealer {
             return Err(forged("unknown version"));
         }
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>().ok_or_else(|| forged("too short"))?;
-        let challenge = match open(&self.keys.load(), id, nonce, sealed) {
+        let challenge = match open(&self.keys.load(), purpose, id, nonce, sealed) {
             Some(opened) => opened?,
             // Perhaps a replica's new key. Strangers can ask for this, so at most once a second.
             None if self.reload.pass(now) => {
                 self.reload().await?;
-                open(&self.keys.load(), id, nonce, sealed).ok_or(RequestError::ForeignCookie)??
+                open(&self.keys.load(), purpose, id, nonce, sealed).ok_or_else(|| purpose.foreign())??
             }
-            None => return Err(RequestError::ForeignCookie),
+            None => return Err(purpose.foreign()),
         };
         if now >= challenge.ends || challenge.issued > now.plus(SKEW) {
-            return Err(RequestError::StaleCookie { ended: challenge.ends, now });
+            return Err(purpose.stale(challenge.ends, now));
         }
         Ok(challenge)
     }
@@ -226,6 +283,7 @@ impl CookieSealer {
 /// Opens with the key of that id; `None` when there is none.
 fn open(
     keys: &Keys,
+    purpose: Purpose,
     id: &[u8; KEY_ID_LEN],
     nonce: &[u8; NONCE_LEN],
     sealed: &[u8],
@@ -234,15 +292,16 @@ fn open(
     let mut buffer = sealed.to_vec();
     let opened = key
         .key
-        .open_in_place(Nonce::assume_unique_for_key(*nonce), aad(id), &mut buffer)
+        .open_in_place(Nonce::assume_unique_for_key(*nonce), aad(purpose, id), &mut buffer)
         .ok()
         .and_then(|bytes| Challenge::from_bytes(bytes));
-    Some(opened.ok_or(RequestError::ForgedCookie { why: "the seal does not hold" }))
+    Some(opened.ok_or_else(|| purpose.forged("the seal does not hold")))
 }
 
-fn aad(id: &[u8; KEY_ID_LEN]) -> Aad<Vec<u8>> {
-    let mut aad = Vec::with_capacity(AAD_LABEL.len() + HEADER_LEN);
-    aad.extend_from_slice(AAD_LABEL);
+fn aad(purpose: Purpose, id: &[u8; KEY_ID_LEN]) -> Aad<Vec<u8>> {
+    let label = purpose.label();
+    let mut aad = Vec::with_capacity(label.len() + HEADER_LEN);
+    aad.extend_from_slice(label);
     aad.push(VERSION);
     aad.extend_from_slice(id);
     Aad::from(aad)
@@ -363,6 +422,21 @@ mod tests {
         let two = CookieSealer::load(store(&two).await, 300, NOW).await.unwrap();
         let cookie = one.seal(&Challenge::new(Tee::Snp, NOW, 300).unwrap()).unwrap();
         assert_eq!(refusal(&two, &cookie, NOW).await, "KBS-007");
+    }
+
+    #[tokio::test]
+    async fn what_is_sealed_for_one_purpose_does_not_open_for_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let sealer = CookieSealer::load(store(&folder).await, 300, NOW).await.unwrap();
+        let challenge = Challenge::new(Tee::Snp, NOW, 300).unwrap();
+        for (sealed, other, code) in
+            [(Purpose::Cookie, Purpose::Passport, "KBS-046"), (Purpose::Passport, Purpose::Cookie, "KBS-006")]
+        {
+            let text = sealer.seal_for(sealed, &challenge).unwrap();
+            assert!(sealer.open_for(sealed, &text, NOW).await.unwrap() == challenge);
+            let refused = sealer.open_for(other, &text, NOW).await.err().unwrap();
+            assert_eq!(refused.code(), code, "{sealed:?}");
+        }
     }
 
     #[tokio::test]

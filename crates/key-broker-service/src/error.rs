@@ -247,6 +247,54 @@ pub enum RequestError {
         /// What is wrong.
         why: String,
     },
+    /// `KBS-046`: the nonce in the runtime data is no challenge of this service.
+    #[error(
+        "the nonce in runtime_data is not a challenge of this service ({why}): ask for one at /challenge"
+    )]
+    NotAChallenge {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// `KBS-047`: the challenge's time is over.
+    #[error("the challenge ended at {ended}, and now it is {now}: ask for a new one at /challenge")]
+    StaleChallenge {
+        /// When it ended.
+        ended: UnixTime,
+        /// The time of the request.
+        now: UnixTime,
+    },
+    /// `KBS-048`: the challenge of the passport interface gave its one token already.
+    #[error("this challenge gave its token already: ask for a new one at /challenge")]
+    PassportGiven,
+    /// `KBS-049`: runtime data that a token cannot rest on.
+    #[error(
+        "no token can rest on these runtime_data: {why}; needed is \"structured\", an object with the challenge as \
+         nonce and the guest's public key as tee-pubkey"
+    )]
+    RuntimeData {
+        /// What is wrong with them.
+        why: &'static str,
+    },
+    /// `KBS-050`: not exactly one piece of evidence.
+    #[error("{found} verification_requests; exactly one is taken, that of the CPU")]
+    VerificationRequests {
+        /// How many there are.
+        found: usize,
+    },
+    /// `KBS-051`: evidence of another TEE than the challenge's.
+    #[error("the challenge was asked for {challenged}, and this is evidence of {found}")]
+    OtherTee {
+        /// The challenge's.
+        challenged: assay_types::Tee,
+        /// The evidence's.
+        found: assay_types::Tee,
+    },
+    /// `KBS-052`: a digest of init data that is none of a known algorithm.
+    #[error("init_data_digest has {found} bytes; digests of 32, 48 or 64 bytes are known")]
+    InitDataDigest {
+        /// Its length.
+        found: usize,
+    },
     /// The attestation service gave no token.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
@@ -328,6 +376,7 @@ impl RequestError {
             | RequestError::Cmw { .. }
             | RequestError::MediaType { .. }
             | RequestError::NotAcceptable { .. }
+            | RequestError::InitDataDigest { .. }
             | RequestError::BodyCutOff => "SerdeError",
             RequestError::Version { .. }
             | RequestError::UnknownTee(_)
@@ -341,6 +390,12 @@ impl RequestError {
             | RequestError::NoSuchForm(_)
             | RequestError::NoChallengeResponseSession
             | RequestError::EvidenceTaken
+            | RequestError::NotAChallenge { .. }
+            | RequestError::StaleChallenge { .. }
+            | RequestError::PassportGiven
+            | RequestError::RuntimeData { .. }
+            | RequestError::VerificationRequests { .. }
+            | RequestError::OtherTee { .. }
             | RequestError::Evaluation(_) => "AttestationError",
             RequestError::NoCredentials | RequestError::NotAttested => "TokenNotFound",
             RequestError::NoGuestKey | RequestError::Token(_) => "TokenVerifierError",
@@ -420,6 +475,13 @@ impl Coded for RequestError {
             RequestError::EvidenceTaken => "KBS-043",
             RequestError::NoBody { .. } => "KBS-044",
             RequestError::Cmw { .. } => "KBS-045",
+            RequestError::NotAChallenge { .. } => "KBS-046",
+            RequestError::StaleChallenge { .. } => "KBS-047",
+            RequestError::PassportGiven => "KBS-048",
+            RequestError::RuntimeData { .. } => "KBS-049",
+            RequestError::VerificationRequests { .. } => "KBS-050",
+            RequestError::OtherTee { .. } => "KBS-051",
+            RequestError::InitDataDigest { .. } => "KBS-052",
             RequestError::Evaluation(error) => error.code(),
             RequestError::Token(error) => error.code(),
             RequestError::Jwe(error) => error.code(),
@@ -446,6 +508,10 @@ impl Coded for RequestError {
             | RequestError::Query { .. } => Fault::BadRequest,
             RequestError::UnknownTee(_)
             | RequestError::TeeNotTaken { .. }
+            | RequestError::RuntimeData { .. }
+            | RequestError::VerificationRequests { .. }
+            | RequestError::OtherTee { .. }
+            | RequestError::InitDataDigest { .. }
             | RequestError::PolicyType { .. } => Fault::Unprocessable,
             RequestError::NoCookie
             | RequestError::ForgedCookie { .. }
@@ -453,6 +519,9 @@ impl Coded for RequestError {
             | RequestError::StaleCookie { .. }
             | RequestError::WrongNonce
             | RequestError::ChallengeUsed
+            | RequestError::NotAChallenge { .. }
+            | RequestError::StaleChallenge { .. }
+            | RequestError::PassportGiven
             | RequestError::NoCredentials
             | RequestError::NotAttested
             | RequestError::NoAdminToken

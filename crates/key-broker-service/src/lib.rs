@@ -11,8 +11,9 @@
 //! - [`RequestError`] is everything that can go wrong with a request; one place turns it into a
 //!   status and a problem body.
 //!
-//! Beside RCAR there is Veraison's interface: challenge-response sessions and the submission of
-//! endorsements.
+//! Beside RCAR there is the attestation service's own interface, closed unless a setting opens it, whose
+//! tokens are good for the same; and Veraison's interface: challenge-response sessions and the submission
+//! of endorsements.
 //!
 //! `auth` keeps no state: the challenge travels in the cookie, sealed. A challenge yields one token
 //! once, because the store takes each challenge once. No policy is compiled, no key parsed and no
@@ -20,6 +21,7 @@
 
 mod admin;
 mod attest;
+mod attestation;
 mod auth;
 mod broker;
 mod challenge;

@@ -73,10 +73,13 @@ impl Metrics {
         let http_duration =
             metric!("http_request_duration_seconds", "Time per request", Histogram::new(BUCKETS));
         let connections = metric!("http_active_connections", "Open connections", Gauge::default());
-        let auth_requests = metric!("auth_requests", "Calls of auth", Counter::default());
+        let auth_requests = metric!("auth_requests", "Calls of auth and challenge", Counter::default());
         let auth_successes = metric!("auth_successes", "Challenges given", Counter::default());
-        let attestation_requests =
-            metric!("attestation_requests", "Calls of attest with a valid cookie", Counter::default());
+        let attestation_requests = metric!(
+            "attestation_requests",
+            "Calls of attest and attestation with a valid challenge",
+            Counter::default()
+        );
         let attestation_successes = metric!("attestation_successes", "Tokens given", Family::default());
         let attestation_failures =
             metric!("attestation_failures", "Attestations that gave no token", Family::default());
@@ -115,7 +118,7 @@ impl Metrics {
     /// A request was answered.
     pub(crate) fn answered(&self, method: &Method, route: &str, status: StatusCode, time: Duration) {
         let route = crate::ENDPOINTS.iter().find(|e| e.path == route).map_or(OTHER, |e| e.path);
-        if route == "/kbs/v0/auth" {
+        if matches!(route, "/kbs/v0/auth" | "/challenge") {
             self.auth_requests.inc();
         }
         if status == StatusCode::TOO_MANY_REQUESTS {

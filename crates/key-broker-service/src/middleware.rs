@@ -20,7 +20,8 @@ const REQUEST_ID: &str = "x-request-id";
 const MAX_REQUEST_ID: usize = 64;
 
 /// The beginnings of the paths whose answers nobody may keep.
-const PRIVATE: [&str; 3] = ["/kbs/", "/challenge-response/", "/endorsement-provisioning/"];
+const PRIVATE: [&str; 5] =
+    ["/kbs/", "/challenge", "/attestation", "/challenge-response/", "/endorsement-provisioning/"];
 
 pub(crate) async fn surround(State(broker): State<KeyBroker>, request: Request, next: Next) -> Response {
     let begin = Instant::now();

@@ -11,6 +11,7 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::attestation::{AttestationRequest, ChallengeRequest};
 use crate::schemas::{
     Discovery, Readiness, ReferenceValueRecord, ReferenceValueVersion, ResourceListing, SetAttestationPolicy,
     SetResourcePolicy, copies,
@@ -39,8 +40,8 @@ fn document() -> OpenApi {
         .title("Assay key broker service")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(format!(
-            "RCAR protocol {PROTOCOL_VERSION} of Confidential Containers, its administration, and \
-             Veraison's interface for Arm CCA. Every error is application/problem+json of the schema Problem."
+            "RCAR protocol {PROTOCOL_VERSION} of Confidential Containers, its administration, the attestation \
+             service's interface for guests (where it is opened), and Veraison's interface for Arm CCA. Every error is application/problem+json of the schema Problem."
         )))
         .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
     OpenApiBuilder::new().info(info.build()).paths(paths.build()).components(Some(components())).build()
@@ -69,6 +70,8 @@ fn components() -> schema::Components {
         ReferenceValueVersion,
         Readiness,
         Discovery,
+        ChallengeRequest,
+        AttestationRequest,
         ChallengeResponseSession,
         EvidenceBlob,
         ProvisioningSession,

@@ -16,6 +16,7 @@ use crate::admin::{
     set_resource_policy,
 };
 use crate::attest::attest;
+use crate::attestation::{attestation, challenge};
 use crate::auth::auth;
 use crate::health::{healthz, readyz};
 use crate::metrics::metrics;
@@ -32,7 +33,11 @@ impl KeyBroker {
     /// The HTTP interface. Whoever serves it puts a [`Connection`](crate::Connection) into the
     /// extensions of each request; [`serve`](crate::serve) does.
     pub fn router(&self) -> Router {
-        Router::new()
+        let mut router = Router::new();
+        if self.settings().attestation_api {
+            router = router.route("/challenge", post(challenge)).route("/attestation", post(attestation));
+        }
+        router
             .route("/kbs/v0/auth", post(auth))
             .route("/kbs/v0/attest", post(attest))
             .route("/kbs/v0/resource/{*path}", get(get_resource).post(set_resource).delete(delete_resource))

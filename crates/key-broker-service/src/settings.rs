@@ -18,6 +18,8 @@ pub struct Settings {
     pub verdict_seconds: i64,
     /// The attestation policies that judge, without class; `default` when empty.
     pub attestation_policies: Vec<String>,
+    /// Whether the attestation service's own interface, `/challenge` and `/attestation`, is open.
+    pub attestation_api: bool,
     /// The largest body of `auth`, in bytes.
     pub auth_body_bytes: usize,
     /// How long a challenge-response session (Veraison's interface) is valid, in seconds.
@@ -67,6 +69,7 @@ impl Default for Settings {
             session_seconds: 300,
             verdict_seconds: 300,
             attestation_policies: Vec::new(),
+            attestation_api: false,
             auth_body_bytes: 64 << 10,
             challenge_response_seconds: 150,
             challenge_response_sessions: 10_000,

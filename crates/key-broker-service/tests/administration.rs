@@ -12,12 +12,12 @@
 
 mod world;
 
-use assay_key_broker_service::{Access, ENDPOINTS, Role};
+use assay_key_broker_service::{Access, ENDPOINTS, Role, Settings};
 use assay_token::{SigningAlgorithm, SigningKey};
 use assay_types::{Clock as _, Tee};
 use axum::body::Body;
 use serde_json::{Map, Value, json};
-use world::{ALLOW_ALL, World, base64url};
+use world::{ALLOW_ALL, World, base64url, settings};
 
 /// A path that the endpoint matches.
 fn example(path: &str) -> String {
@@ -30,7 +30,7 @@ fn example(path: &str) -> String {
 
 #[tokio::test]
 async fn the_table_of_endpoints_is_what_the_router_serves() {
-    let world = World::new().await;
+    let world = World::with(Settings { attestation_api: true, ..settings() }).await;
     for endpoint in ENDPOINTS {
         let answer = world.call(endpoint.method, &example(endpoint.path), &[], "").await;
         let code = if answer.status.is_success() { String::new() } else { answer.refusal().1 };
