@@ -11,8 +11,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use crate::connection::{Answer, Ask, Connection, ConnectionOptions, bearer, protocol};
+use crate::connection::{Answer, Ask, Connection, bearer, protocol};
 use crate::error::ClientError;
+use crate::options::ConnectionOptions;
 
 /// The longest answer, in bytes.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;

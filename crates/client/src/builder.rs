@@ -9,11 +9,11 @@ use assay_types::Clock;
 use reqwest::Url;
 
 use crate::addresses::{Addresses, MAX_ADDRESSES};
-use crate::connection::{ConnectionOptions, base_url, read_roots};
 use crate::error::ClientError;
 use crate::evidence::EvidenceProvider;
 use crate::handshake::{Guest, Handshake};
 use crate::kbs::KbsClient;
+use crate::options::{ConnectionOptions, base_url, read_roots};
 use crate::retry::{RetryPolicy, SystemWaiting, Waiting};
 use crate::sessions::{Sessions, State};
 

@@ -54,6 +54,7 @@ mod error;
 mod evidence;
 mod handshake;
 mod kbs;
+mod options;
 mod passport;
 mod passport_client;
 mod rcar;

@@ -5,6 +5,7 @@
 
 #[path = "../../../attestation-service/tests/support/layered.rs"]
 pub mod layered;
+pub mod passport;
 pub mod schema;
 
 use std::path::PathBuf;
