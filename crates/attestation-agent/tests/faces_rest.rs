@@ -373,6 +373,10 @@ async fn bodies_and_heads_have_bounds() {
     let announced = format!("{head}Content-Length: {}\r\n\r\n", (1 << 20) + 1);
     let found = raw(TcpStream::connect(address).await.unwrap(), announced.as_bytes()).await;
     found.is_problem(413, "AGT-019", "1048576");
+    let chunk = format!("{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n", (1 << 20) + 1);
+    let found =
+        raw(TcpStream::connect(address).await.unwrap(), (chunk + &event((1 << 20) + 1)).as_bytes()).await;
+    found.is_problem(413, "AGT-019", "1048576");
     // Half a body, half a head.
     let half = format!("{head}Content-Length: 100\r\n\r\n{{");
     let found = raw(TcpStream::connect(address).await.unwrap(), half.as_bytes()).await;
@@ -380,6 +384,9 @@ async fn bodies_and_heads_have_bounds() {
     let mut slow = TcpStream::connect(address).await.unwrap();
     slow.write_all(head.as_bytes()).await.unwrap();
     soon(slow.read_to_end(&mut Vec::new())).await.unwrap();
+    // Not even that.
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    assert_eq!(soon(silent.read(&mut [0; 1])).await.unwrap(), 0);
     // A head without end.
     let mut long = TcpStream::connect(address).await.unwrap();
     let _ = long.write_all(format!("GET /{} HTTP/1.1\r\n", "x".repeat(200_000)).as_bytes()).await;
@@ -425,7 +432,7 @@ async fn calls_that_are_given_up_or_late_are_dropped() {
 }
 
 #[tokio::test]
-async fn with_every_place_taken_a_request_waits_and_then_is_told() {
+async fn with_every_place_taken_a_request_waits_for_its_turn() {
     let api = Arc::new(Double::default());
     let (running, address) = start_tcp(Protocol::Rest, &api, |settings| {
         settings.limits.requests_at_a_time = 1;
@@ -440,6 +447,22 @@ async fn with_every_place_taken_a_request_waits_and_then_is_told() {
     assert_eq!(first.status, 504);
     // It came later than the first, so it got the place when that one was late.
     assert_eq!(second.status, 200);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_no_answers_is_given_up() {
+    let api = Arc::new(Double::default());
+    let running = start_unix(Protocol::Rest, &api, |settings| {
+        settings.limits.transfer_timeout = Duration::from_millis(300);
+        settings.limits.connections = 1;
+    })
+    .await;
+    let target = format!("/aa/evidence?runtime_data={}", "x".repeat(50_000));
+    let one = request("GET", &target, "").replace("Connection: close\r\n", "");
+    let mut flood = running.connect().await;
+    soon(async { while flood.write_all(one.as_bytes()).await.is_ok() {} }).await;
+    assert_eq!(ask_unix(&running, "GET", "/info").await.status, 200);
     running.stop().await;
 }
 

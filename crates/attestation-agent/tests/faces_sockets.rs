@@ -122,7 +122,8 @@ async fn a_stale_socket_is_replaced() {
 #[tokio::test]
 async fn what_is_no_socket_is_left_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
-    let make: [(&str, fn(&std::path::Path)); 4] = [
+    type Make = fn(&std::path::Path);
+    let make: [(&str, Make); 4] = [
         ("a file", |path| std::fs::write(path, "content").unwrap()),
         ("a directory", |path| std::fs::create_dir(path).unwrap()),
         ("a symbolic link", |path| {

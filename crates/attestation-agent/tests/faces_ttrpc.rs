@@ -304,6 +304,28 @@ async fn a_peer_that_takes_no_answers_is_not_read_for_ever() {
 }
 
 #[tokio::test]
+async fn a_request_that_finds_no_place_in_time_is_told_so() {
+    let api = Arc::new(Double::default());
+    let running = start_unix(Protocol::TtRpc, &api, |settings| {
+        settings.limits.requests_at_a_time = 1;
+        settings.limits.request_timeout = Duration::from_millis(300);
+    })
+    .await;
+    // Its answer of 1 MB is not taken, so it keeps the only place.
+    let mut unread = running.connect().await;
+    let data = bytes_field(1, &vec![7; 1_000_000]);
+    unread.write_all(&frame(1, 1, &request(AGENT, "GetEvidence", &data))).await.unwrap();
+    until(|| api.taken().len() == 1).await;
+    let mut other = running.connect().await;
+    let answer = exchange(&mut other, AGENT, "GetTeeType", b"").await;
+    assert!(is_bad(&answer, 8, "AGT-014: 1 requests"), "{:?}", String::from_utf8_lossy(&answer));
+    // Once it is taken, there is a place.
+    assert_eq!(read_frame(&mut unread).await.2.len(), 1_000_000 + 2 + 4 + 6);
+    assert_eq!(exchange(&mut other, AGENT, "GetTeeType", b"").await, good(&bytes_field(1, b"snp")));
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn two_hundred_requests_at_once_over_one_connection_and_many() {
     let api = Arc::new(Double::default());
     let running = start_unix(Protocol::TtRpc, &api, |settings| {

@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status, async_trait};
 use tower::Service;
 
 use super::calls::{self, Shared};
-use super::listener::Connection;
+use super::connection::Connection;
 use super::{Outcome, answer};
 use crate::caller::{Caller, Peer};
 use crate::error::AgentError;

@@ -3,21 +3,18 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::Sleep;
 
 use super::calls::Shared;
+use super::connection::{Connection, Leave, Stream};
 use super::unix::{self, SocketFile};
 use super::{Address, ListenError, ListenerSettings, Protocol, grpc, rest, ttrpc};
 use crate::api::Api;
 use crate::caller::Peer;
-use crate::error::AgentError;
 
 /// How long to wait after the system refused a connection (no descriptors left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -41,7 +38,11 @@ pub struct Bound {
 
 #[derive(Debug)]
 enum Socket {
-    Unix { listener: UnixListener, _file: SocketFile },
+    /// The file goes first: while it is there somebody listens, so nobody else puts another in its place.
+    Unix {
+        _file: SocketFile,
+        listener: UnixListener,
+    },
     Tcp(TcpListener),
 }
 
@@ -65,7 +66,7 @@ pub async fn bind(settings: &ListenerSettings) -> Result<Bound, ListenError> {
     let (socket, address) = match &settings.address {
         Address::Unix(path) => {
             let (listener, file) = unix::bind(path, settings.mode, settings.owner).await?;
-            (Socket::Unix { listener, _file: file }, settings.address.clone())
+            (Socket::Unix { _file: file, listener }, settings.address.clone())
         }
         Address::Tcp(address) => {
             if !address.ip().to_canonical().is_loopback() {
@@ -90,6 +91,7 @@ pub async fn serve(bound: Bound, api: Arc<dyn Api>, shutdown: impl Future<Output
         rules: Arc::clone(&settings.rules),
         places: Arc::new(Semaphore::new(connections)),
         refusals: Arc::new(Semaphore::new(REFUSALS)),
+        patience: settings.limits.transfer_timeout,
         // A client of ttRPC may connect long before it asks; HTTP/1 has its own time for a request's head.
         greeting: (settings.protocol == Protocol::Grpc).then_some(settings.limits.transfer_timeout),
     };
@@ -156,9 +158,9 @@ impl Connections {
         // Not more than the door has places wait in it.
         let serve = move |mut connection: Connection, _| {
             let mut cut = cut.clone();
-            connection.cut = Some(Box::pin(async move {
+            connection.cut_by(async move {
                 let _ = cut.changed().await;
-            }));
+            });
             let _ = queue.send(connection);
             None
         };
@@ -184,6 +186,8 @@ struct Door {
     refusals: Arc<Semaphore>,
     /// The time for a connection's first bytes.
     greeting: Option<Duration>,
+    /// The time for a peer to take what is written to it.
+    patience: Duration,
 }
 
 impl Door {
@@ -206,102 +210,15 @@ impl Door {
         };
         let Err(refusal) = self.rules.admit(&peer) else {
             let leave = self.greeting.map(|time| Leave::after(time, HTTP2_PREFACE));
-            return Ok(Some(Connection { stream, peer, refusal: None, leave, cut: None, _place: place }));
+            return Ok(Some(Connection::new(stream, peer, self.patience, leave, place)));
         };
         tracing::warn!(%peer, listener = %self.rules.listener, "a peer was refused");
         // They take no place from those who are admitted.
         drop(place);
-        Ok(Arc::clone(&self.refusals).try_acquire_owned().ok().map(|place| Connection {
-            stream,
-            peer,
-            refusal: Some(refusal),
-            leave: Some(Leave::after(REFUSED_STAY, usize::MAX)),
-            cut: None,
-            _place: place,
-        }))
-    }
-}
-
-/// Bytes to and from a peer.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-/// An accepted connection, and its place among them.
-pub(crate) struct Connection {
-    stream: Box<dyn Stream>,
-    /// The other end.
-    pub(crate) peer: Peer,
-    /// Why it may do nothing here; it is told so, and no more.
-    pub(crate) refusal: Option<AgentError>,
-    leave: Option<Leave>,
-    /// Ends the connection.
-    cut: Option<Serving>,
-    _place: OwnedSemaphorePermit,
-}
-
-/// When a connection ends by itself, unless so many bytes came before.
-struct Leave {
-    at: Pin<Box<Sleep>>,
-    unless: usize,
-}
-
-impl Leave {
-    fn after(time: Duration, unless: usize) -> Self {
-        Leave { at: Box::pin(tokio::time::sleep(time)), unless }
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        if let Some(cut) = &mut self.cut
-            && cut.as_mut().poll(cx).is_ready()
-        {
-            self.cut = None;
-            self.leave = Some(Leave::after(Duration::ZERO, usize::MAX));
-        }
-        if let Some(leave) = &mut self.leave
-            && leave.at.as_mut().poll(cx).is_ready()
-        {
-            // The end of the stream.
-            return Poll::Ready(Ok(()));
-        }
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let count = buf.filled().len().saturating_sub(before);
-        self.leave = self.leave.take().filter(|leave| count < leave.unless).map(|mut leave| {
-            leave.unless -= count;
-            leave
-        });
-        read
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        let Ok(place) = Arc::clone(&self.refusals).try_acquire_owned() else { return Ok(None) };
+        let leave = Some(Leave::after(REFUSED_STAY, usize::MAX));
+        let mut connection = Connection::new(stream, peer, self.patience, leave, place);
+        connection.refusal = Some(refusal);
+        Ok(Some(connection))
     }
 }

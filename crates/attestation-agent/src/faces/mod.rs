@@ -14,6 +14,7 @@ mod answer;
 mod calls;
 pub mod client;
 pub(crate) mod codec;
+mod connection;
 mod dispatch;
 mod grpc;
 mod listener;

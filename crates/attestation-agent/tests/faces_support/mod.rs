@@ -303,8 +303,11 @@ pub fn is_bad(answer: &[u8], code: u64, words: &str) -> bool {
 
 pub const AGENT: &str = "attestation_agent.AttestationAgentService";
 
-/// Every method: service, name, request, what the double records, answer.
-pub fn methods() -> Vec<(&'static str, &'static str, Vec<u8>, Option<&'static str>, Vec<u8>)> {
+/// Service, name, request, what the double records, answer.
+pub type MethodCase = (&'static str, &'static str, Vec<u8>, Option<&'static str>, Vec<u8>);
+
+/// Every method.
+pub fn methods() -> Vec<MethodCase> {
     let event = [bytes_field(1, b"d"), bytes_field(2, b"o"), bytes_field(3, b"c c")].concat();
     let event17 = [event.clone(), number_field(4, 300)].concat();
     let event0 = [event.clone(), number_field(4, 0)].concat();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use self::problem::RestError;
 use super::RestExtras;
 use super::calls::Shared;
-use super::listener::Connection;
+use super::connection::Connection;
 use crate::caller::Peer;
 use crate::error::AgentError;
 
@@ -95,12 +95,15 @@ impl Face {
 
     async fn body(&self, body: Incoming) -> Result<Bytes, RestError> {
         let limits = &self.shared.limits;
+        let too_long = RestError::BodyTooLong { max: limits.body_bytes };
+        // What is announced is not awaited.
+        if body.size_hint().lower() > u64::try_from(limits.body_bytes).unwrap_or(u64::MAX) {
+            return Err(too_long);
+        }
         let read = Limited::new(body, limits.body_bytes).collect();
         match tokio::time::timeout(limits.transfer_timeout, read).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                Err(RestError::BodyTooLong { max: limits.body_bytes })
-            }
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long),
             Ok(Err(error)) => Err(AgentError::BadRequest(format!("the body cannot be read: {error}")).into()),
             Err(_) => Err(RestError::BodyLate { millis: limits.transfer_timeout.as_millis() }),
         }

@@ -187,3 +187,117 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Some(Frame::Whole(header, self.bytes.split_to(length).freeze()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+    use tokio::io::ReadBuf;
+
+    use super::*;
+
+    /// Bytes that come in pieces, each after a pause.
+    struct Pieces(VecDeque<Vec<u8>>, bool);
+
+    impl AsyncRead for Pieces {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            self.1 = !self.1;
+            if self.1 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if let Some(mut piece) = self.0.pop_front() {
+                let rest = piece.split_off(piece.len().min(buf.remaining()));
+                buf.put_slice(&piece);
+                if !rest.is_empty() {
+                    self.0.push_front(rest);
+                }
+            }
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// The frames, and how the stream ended. With `drops`, the future is dropped whenever it waits.
+    fn read(pieces: Vec<Vec<u8>>, max: usize, drops: bool) -> (Vec<Frame>, Option<io::ErrorKind>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let pieces = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
+            let mut reader = FrameReader::new(Pieces(pieces, false), max, Duration::from_secs(60));
+            let mut frames = Vec::new();
+            loop {
+                let next = if drops {
+                    tokio::select! {
+                        biased;
+                        next = reader.next() => next,
+                        () = std::future::ready(()) => continue,
+                    }
+                } else {
+                    reader.next().await
+                };
+                match next {
+                    Ok(Some(frame)) => frames.push(frame),
+                    Ok(None) => return (frames, None),
+                    Err(error) => return (frames, Some(error.kind())),
+                }
+            }
+        })
+    }
+
+    fn written(frames: &[(u32, u8, Vec<u8>)]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (stream, kind, payload) in frames {
+            let header = Header {
+                length: u32::try_from(payload.len()).unwrap(),
+                stream: *stream,
+                kind: *kind,
+                flags: 0,
+            };
+            bytes.extend_from_slice(&header.to_bytes());
+            bytes.extend_from_slice(payload);
+        }
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn however_the_bytes_come_the_same_frames_come_out(
+            frames: Vec<(u32, u8, Vec<u8>)>, step in 1_usize..40, drops: bool,
+        ) {
+            let bytes = written(&frames);
+            let pieces = bytes.chunks(step).map(<[u8]>::to_vec).collect();
+            let max = 50;
+            let expected: Vec<Frame> = frames
+                .into_iter()
+                .map(|(stream, kind, payload)| {
+                    let header = Header { length: u32::try_from(payload.len()).unwrap(), stream, kind, flags: 0 };
+                    if payload.len() > max {
+                        Frame::TooLong(header)
+                    } else {
+                        Frame::Whole(header, payload.into())
+                    }
+                })
+                .collect();
+            prop_assert_eq!(read(pieces, max, drops), (expected, None));
+        }
+
+        #[test]
+        fn a_stream_that_ends_within_a_frame_says_so(payload: Vec<u8>, cut in any::<proptest::sample::Index>()) {
+            let bytes = written(&[(1, 1, payload)]);
+            let cut = 1 + cut.index(bytes.len() - 1);
+            let (frames, end) = read(vec![bytes[..cut].to_vec()], 1000, false);
+            prop_assert_eq!((frames.len(), end), (0, Some(io::ErrorKind::UnexpectedEof)));
+        }
+
+        #[test]
+        fn headers_keep_their_bytes(bytes: [u8; HEADER]) {
+            prop_assert_eq!(Header::from_bytes(bytes).to_bytes(), bytes);
+        }
+    }
+}

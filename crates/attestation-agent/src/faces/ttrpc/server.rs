@@ -19,8 +19,8 @@ use super::frame::{self, Frame, FrameReader, Header, Request, Response, Status};
 use crate::caller::{Caller, Peer};
 use crate::error::AgentError;
 use crate::faces::calls::Shared;
+use crate::faces::connection::Connection;
 use crate::faces::dispatch::{self, Failure};
-use crate::faces::listener::Connection;
 
 /// What the names and numbers around a message may take, in bytes.
 const ENVELOPE: usize = 4096;
