@@ -1,6 +1,7 @@
 //! The command line: one verb, one job.
 
 mod collateral;
+mod configfs_tsm;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use assay_types::Tee;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use collateral::{CaArg, CollateralCommand, IntelTee, RefreshArgs, StoreArgs, VendorArg};
+pub(crate) use configfs_tsm::ConfigfsTsmArgs;
 
 /// Confidential-computing attestation: prove what a guest is, and give it its secrets.
 #[derive(Debug, Parser)]
@@ -581,6 +583,9 @@ pub(crate) enum EmulateCommand {
     /// Serve what Intel's provisioning certification service (PCS) would say about an emulated platform, over
     /// plain HTTP, and a control at /control: GET counts requests, POST changes how the service behaves.
     Pcs(PcsArgs),
+    /// Present the kernel files of a confidential guest under a directory, so that an agent whose device root it is
+    /// attests as on hardware: configfs-tsm; with TDX also its registers and event log. Stays until it is stopped.
+    ConfigfsTsm(ConfigfsTsmArgs),
     /// Write the public key that signs the CoRIMs of a seed.
     CorimSigner {
         /// 64 hexadecimal digits.
