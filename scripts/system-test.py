@@ -382,6 +382,122 @@ def pcs(w):
     check(double.wait(timeout=10) == 0, "the double does not stop in order")
 
 
+REPORTS = "sys/kernel/config/tsm/report"
+RTMR3 = "sys/devices/virtual/misc/tdx_guest/measurements/rtmr3:sha384"
+
+
+def need_fuse():
+    if not os.path.exists("/dev/fuse") or shutil.which("fusermount3") is None:
+        raise Skip("there is no /dev/fuse or no fusermount3 (package fuse3)")
+
+
+@contextlib.contextmanager
+def configfs_tsm(w, place, tee, *more, env=None):
+    """The files of a simulated guest at `place`. It ends with the block, in order unless it has ended before."""
+    guest = subprocess.Popen(
+        [w.assay, "--json", "emulate", "configfs-tsm", "--mount", str(place), "--tee", tee, "--seed", SEED,
+         *map(str, more)],
+        stdout=subprocess.PIPE, cwd=w.folder, env=env,
+    )
+    w.started.append(guest)
+    ready = json.loads(guest.stdout.readline())
+    check(ready["ready"] == tee and ready["at"] == str(place), f"{ready}")
+    try:
+        yield guest
+    finally:
+        if guest.poll() is None:
+            guest.terminate()
+            check(guest.wait(timeout=20) == 0, "the simulator does not stop in order")
+
+
+def wait_until(what, condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        check(time.monotonic() < deadline, f"{what} does not come")
+        time.sleep(0.01)
+
+
+def guest_report(place, tee, waits=False):
+    """Evidence that is bound to 64 bytes of 07, as a program in the guest obtains it."""
+    entry = place / REPORTS / "one"
+    entry.mkdir()
+    if waits:
+        wait_until("provider", (entry / "provider").exists)
+    check((entry / "provider").read_text().strip() in ("sev_guest", "tdx_guest", "arm_cca_guest"), "the provider")
+    (entry / "inblob").write_bytes(b"\x07" * 64)
+    if waits:
+        wait_until("outblob", (entry / "outblob").exists)
+    report = (entry / "outblob").read_bytes()
+    check((entry / "generation").read_text() == "1\n", "the generation")
+    return report + ((entry / "auxblob").read_bytes() if tee == "snp" else b"")
+
+
+def check_report(w, tee, report):
+    raw = w.folder / f"configfs-{tee}.bin"
+    raw.write_bytes(report)
+    more = []
+    if tee == "tdx":
+        collateral = w.folder / "configfs-collateral.json"
+        w.run("emulate", "collateral", "--tee", tee, "--seed", SEED, "--out", collateral, expect=0)
+        more = ["--collateral", collateral]
+    bound = ("--anchors", w.roots, *more, "--report-data")
+    w.verify(raw, *bound, "07" * 64, tee=tee, expect=ACCEPTED)
+    w.verify(raw, *bound, "08" * 64, tee=tee, expect=REJECTED)
+
+
+@case("emulate configfs-tsm presents the files of each TEE, with evidence that is accepted, and stops when told", needs=["roots"])
+def configfs_each_tee(w):
+    need_fuse()
+    for tee in ("snp", "tdx", "cca"):
+        place = w.folder / f"guest-{tee}"
+        with configfs_tsm(w, place, tee):
+            check_report(w, tee, guest_report(place, tee))
+            refused = w.run("emulate", "configfs-tsm", "--mount", place, "--tee", tee, "--seed", SEED, expect=OUR_FAULT)
+            check("not an empty directory" in refused.text, refused.text)
+        check(list(place.iterdir()) == [], "files are left")
+    w.run("emulate", "configfs-tsm", "--mount", w.folder / "none", "--tee", "sgx", "--seed", SEED, expect=OUR_FAULT)
+    check(not (w.folder / "none").exists(), "a guest that cannot be has a directory")
+
+
+@case("a simulated guest that was killed is told and cleared, and its registers go on from the state file")
+def configfs_killed(w):
+    need_fuse()
+    place, state = w.folder / "guest-killed", w.folder / "guest-state.json"
+    with configfs_tsm(w, place, "tdx", "--state", state) as guest:
+        (place / RTMR3).write_bytes(b"\x01" * 48)
+        extended = (place / RTMR3).read_bytes()
+        check(extended != bytes(48), "the register is not extended")
+        guest.kill()
+        guest.wait(timeout=20)
+    again = ("emulate", "configfs-tsm", "--mount", place, "--tee", "tdx", "--seed", SEED)
+    refused = w.run(*again, expect=OUR_FAULT)
+    check(f"fusermount3 -u {place}" in refused.text and "--remount" in refused.text, refused.text)
+    with configfs_tsm(w, place, "tdx", "--state", state, "--remount"):
+        check((place / RTMR3).read_bytes() == extended, "the register does not go on")
+    with configfs_tsm(w, place, "tdx"):
+        check((place / RTMR3).read_bytes() == bytes(48), "without a state the guest is not booted anew")
+    refused = w.run(*again, "--state", state, "--set", "kernel=other", expect=OUR_FAULT)
+    check("booted something else" in refused.text, refused.text)
+
+
+@case("without FUSE a simulated guest is refused, or presented as plain files when that is asked for", needs=["roots"])
+def configfs_without_fuse(w):
+    empty = w.folder / "no-programs"
+    empty.mkdir()
+    place, env = w.folder / "guest-plain", {"PATH": str(empty), "HOME": str(w.folder)}
+    refused = subprocess.run(
+        [w.assay, "emulate", "configfs-tsm", "--mount", str(place), "--tee", "snp", "--seed", SEED],
+        env=env, capture_output=True, timeout=60, cwd=w.folder,
+    )
+    text = (refused.stdout + refused.stderr).decode()
+    check(refused.returncode == OUR_FAULT and "fuse3" in text and "--without-fuse" in text, text)
+    check(not place.exists() or list(place.iterdir()) == [], "files in spite of the refusal")
+    for tee in ("snp", "tdx", "cca"):
+        with configfs_tsm(w, place, tee, "--without-fuse", env=env):
+            check_report(w, tee, guest_report(place, tee, waits=True))
+        check(list(place.iterdir()) == [], "files are left")
+
+
 @case("verify accepts emulated evidence under its roots", needs=["roots", "evidence"])
 def verify_good(w):
     answer = w.verify(w.evidence, "--anchors", w.roots, expect=ACCEPTED)
@@ -1311,6 +1427,9 @@ def main():
             if process.poll() is None:
                 process.kill()
                 process.wait()
+        for place in folder.glob("guest-*"):
+            if os.path.exists("/dev/fuse") and shutil.which("fusermount3"):
+                subprocess.run(["fusermount3", "-u", "-z", str(place)], stderr=subprocess.DEVNULL, check=False)
         if arguments.keep:
             print(f"kept {folder}")
         else:

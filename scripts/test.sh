@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+scripts/install-test-tools.sh
 command -v python3 >/dev/null || { echo "make test needs python3" >&2; exit 1; }
 
 work=$(mktemp -d)

@@ -1,6 +1,7 @@
 //! The command line: one verb, one job.
 
 mod collateral;
+mod configfs_tsm;
 mod sealed_secret;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use assay_types::Tee;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use collateral::{CaArg, CollateralCommand, IntelTee, RefreshArgs, StoreArgs, VendorArg};
+pub(crate) use configfs_tsm::ConfigfsTsmArgs;
 pub(crate) use sealed_secret::{SealCommand, SealedSecretCommand, Signer};
 
 /// Confidential-computing attestation: prove what a guest is, and give it its secrets.
@@ -586,6 +588,9 @@ pub(crate) enum EmulateCommand {
     /// Serve what Intel's provisioning certification service (PCS) would say about an emulated platform, over
     /// plain HTTP, and a control at /control: GET counts requests, POST changes how the service behaves.
     Pcs(PcsArgs),
+    /// Present the kernel files of a confidential guest under a directory, so that an agent whose device root it is
+    /// attests as on hardware: configfs-tsm; with TDX also its registers and event log. Stays until it is stopped.
+    ConfigfsTsm(ConfigfsTsmArgs),
     /// Write the public key that signs the CoRIMs of a seed.
     CorimSigner {
         /// 64 hexadecimal digits.

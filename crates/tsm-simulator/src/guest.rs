@@ -15,6 +15,8 @@ use crate::tdx::{self, Boot, Register};
 pub(crate) const REPORT_DATA_LEN: usize = 64;
 /// Length of SNP's report, before the table of certificates (56860, ATTESTATION_REPORT).
 const SNP_REPORT_LEN: usize = 1184;
+/// Where the guest's privilege level stands in it, 32 bits, little-endian.
+const SNP_VMPL: usize = 0x30;
 /// The least that Arm's driver takes (Linux, arm-cca-guest).
 const CCA_LEAST: usize = 32;
 
@@ -93,13 +95,12 @@ impl SimulatedGuest {
         if !matches!(tee, Tee::Snp | Tee::Tdx | Tee::Cca) {
             return Err(SimulatorError::UnsupportedTee { tee });
         }
-        let vmpl = set.iter().find(|(name, _)| name == "vmpl");
         let mut guest = SimulatedGuest {
             tee,
             emulator: Emulator::new(seed),
             init_data,
             set: set.to_vec(),
-            privilege_floor: vmpl.and_then(|(_, value)| value.parse().ok()).unwrap_or(0),
+            privilege_floor: 0,
             boot: None,
             registers: [[0; 48]; 4],
             state: None,
@@ -110,7 +111,11 @@ impl SimulatedGuest {
             guest.boot = Some(boot);
         }
         // Settings are judged now, and keys are found now, so that the first report is as fast as the others.
-        guest.report(&Inputs::new([0; REPORT_DATA_LEN]))?;
+        let first = guest.report(&Inputs::new([0; REPORT_DATA_LEN]))?;
+        if tee == Tee::Snp {
+            let vmpl = first.outblob.get(SNP_VMPL..).and_then(|rest| rest.first_chunk());
+            guest.privilege_floor = vmpl.copied().map_or(0, u32::from_le_bytes);
+        }
         Ok(guest)
     }
 

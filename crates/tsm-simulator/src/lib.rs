@@ -47,6 +47,7 @@ mod fuse;
 mod guest;
 mod machine;
 mod mount;
+mod nodes;
 mod opens;
 mod place;
 mod state;

@@ -64,9 +64,10 @@ fn evidence_of_every_tee_is_genuine_and_bound() {
 
 #[test]
 fn what_is_set_holds() {
-    let debug = [("policy.debug", "true"), ("vmpl", "2")];
+    let debug = [("policy.debug", "true"), ("vmpl", "0x2")];
     let mut snp = guest_with(Tee::Snp, &debug);
     assert_eq!(snp.privilege_floor(), 2);
+    assert_eq!(guest(Tee::Snp).privilege_floor(), 0);
     let vmpl = |guest: &mut SimulatedGuest, inputs: &Inputs| guest.report(inputs).unwrap().outblob[0x30];
     assert_eq!(vmpl(&mut snp, &Inputs::new([0; 64])), 2);
     assert_eq!(vmpl(&mut snp, &Inputs { privilege_level: Some(3), ..Inputs::new([0; 64]) }), 3);

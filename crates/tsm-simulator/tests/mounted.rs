@@ -138,6 +138,7 @@ fn nothing_else_can_be_made_or_removed() {
     assert_eq!(errno(fs::remove_file(entry.join("inblob"))), EPERM);
     assert_eq!(errno(fs::remove_dir(m.root().join(MEASUREMENTS))), EPERM);
     assert_eq!(errno(fs::remove_dir(m.reports().join("two"))), ENOENT);
+    assert_eq!(errno(fs::rename(&entry, m.reports().join("two"))), EPERM);
     assert_eq!(errno(fs::read(m.reports().join("two/provider"))), ENOENT);
     assert_eq!(errno(fs::read(entry.join("auxblob"))), ENOENT);
 }

@@ -11,6 +11,7 @@ pub(crate) mod demo;
 pub(crate) mod emulate;
 mod emulate_pcs;
 mod emulate_pcs_state;
+mod emulate_tsm;
 pub(crate) mod endorsement;
 pub(crate) mod explain;
 pub(crate) mod policy;
