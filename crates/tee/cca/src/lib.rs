@@ -11,9 +11,9 @@
 //! specification, and for endorsements CoRIM with Arm's profiles and the JSON stores of
 //! rust-ccatoken and Trustee.
 
+mod appraise;
 #[cfg(feature = "attester")]
 pub mod attest;
-mod appraise;
 pub mod checks;
 mod claim_reader;
 mod claims;

@@ -6,9 +6,9 @@
 //! The verifiers do no I/O: they name the collateral they lack, and the caller brings it. Every check
 //! has a code ([`checks`]).
 
+mod anchors;
 #[cfg(feature = "attester")]
 pub mod attest;
-mod anchors;
 mod attestation_key;
 pub mod attributes;
 pub mod certified;

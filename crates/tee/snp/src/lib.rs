@@ -9,9 +9,9 @@
 //! The formats are those of AMD's documents 56860 (SEV-SNP firmware ABI), 57230 (VCEK certificate
 //! and KDS interface) and 56421 (GHCB), and of Trustee's evidence in JSON.
 
+mod anchors;
 #[cfg(feature = "attester")]
 pub mod attest;
-mod anchors;
 mod byte_array;
 mod certificate_table;
 mod chain;
