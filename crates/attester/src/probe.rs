@@ -1,8 +1,11 @@
 //! What was looked for, and what was found.
 
+use std::fs::OpenOptions;
+use std::io;
+
 use assay_types::Tee;
 
-use crate::Attester;
+use crate::{Attester, Host};
 
 /// One thing that was looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,5 +38,26 @@ impl Probe {
     pub fn step(&mut self, looked_for: impl Into<String>, found: bool, detail: impl Into<String>) -> bool {
         self.steps.push(Step { looked_for: looked_for.into(), found, detail: detail.into() });
         found
+    }
+
+    /// Looks for a device that can be opened for reading and writing. Opening it asks it nothing.
+    pub fn device(&mut self, host: &Host, absolute: &'static str) -> bool {
+        let opened = OpenOptions::new().read(true).write(true).open(host.path(absolute));
+        let detail = match &opened {
+            Ok(_) => "it is there and can be opened".to_owned(),
+            Err(error) => not_opened(error),
+        };
+        self.step(absolute, opened.is_ok(), detail)
+    }
+}
+
+fn not_opened(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "not there".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "it is there, but permission is denied: opening it takes root, and in a container the device"
+                .to_owned()
+        }
+        _ => format!("it is there, but cannot be opened: {error}"),
     }
 }

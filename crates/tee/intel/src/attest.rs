@@ -1,1 +1,0 @@
-//! How the guest obtains the evidence.
