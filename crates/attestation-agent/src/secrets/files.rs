@@ -12,7 +12,8 @@ use serde::{Deserialize, Deserializer};
 use tokio::sync::watch;
 
 use super::Resources;
-use super::private_file::{PrivateFile, SecretFileError, Write};
+use super::file_error::SecretFileError;
+use super::private_file::{PrivateFile, Write};
 use super::sealed::Unsealer;
 use crate::error::AgentError;
 

@@ -1,5 +1,6 @@
 //! Secrets in the guest: what sealed secrets stand for, and files of secrets.
 
+pub mod file_error;
 pub mod files;
 pub mod private_file;
 pub mod sealed;

@@ -8,92 +8,18 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as 
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use assay_types::{Coded, Fault, SecretBytes};
+use assay_types::SecretBytes;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
+
+use super::file_error::SecretFileError;
 
 /// What `statfs` says of tmpfs and of ramfs (linux/magic.h).
 const IN_MEMORY: [u32; 2] = [0x0102_1994, 0x8584_58f6];
 
 /// How often another name for the temporary file is tried.
 const MAX_NAMES: usize = 128;
-
-/// Why a secret is not in its file.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SecretFileError {
-    /// The path cannot be that of a file of secrets.
-    #[error("{path}: {why}")]
-    Path {
-        /// The path.
-        path: String,
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// The directory is not in memory.
-    #[error(
-        "{directory} is on a file system of type {magic:#010x}, not on tmpfs or ramfs: a secret must not reach \
-         a disk; choose a directory below /run, or allow it (allow_disk_danger)"
-    )]
-    OnDisk {
-        /// The directory.
-        directory: String,
-        /// The type that `statfs` gives.
-        magic: u64,
-    },
-    /// There is no room.
-    #[error("no room for {path} ({bytes} bytes): the file system is full; nothing was changed")]
-    NoSpace {
-        /// The file.
-        path: String,
-        /// The length of the secret.
-        bytes: usize,
-    },
-    /// Something else than a file has that name.
-    #[error("{path} is a directory; a secret is written into a file")]
-    Directory {
-        /// The path.
-        path: String,
-    },
-    /// The system refuses.
-    #[error("{operation} {path}: {why}")]
-    System {
-        /// What was attempted.
-        operation: &'static str,
-        /// With which file or directory.
-        path: String,
-        /// What the system says.
-        why: String,
-    },
-    /// Two secrets are to go into one file.
-    #[error("{path} is named twice; each file holds one secret")]
-    Twice {
-        /// The path.
-        path: String,
-    },
-}
-
-impl Coded for SecretFileError {
-    fn code(&self) -> &'static str {
-        match self {
-            SecretFileError::Path { .. } => "SEF-001",
-            SecretFileError::OnDisk { .. } => "SEF-002",
-            SecretFileError::NoSpace { .. } => "SEF-003",
-            SecretFileError::Directory { .. } => "SEF-004",
-            SecretFileError::System { .. } => "SEF-005",
-            SecretFileError::Twice { .. } => "SEF-006",
-        }
-    }
-
-    /// The configuration's or the machine's, never a caller's.
-    fn fault(&self) -> Fault {
-        match self {
-            SecretFileError::NoSpace { .. } | SecretFileError::System { .. } => Fault::Unavailable,
-            _ => Fault::Unprocessable,
-        }
-    }
-}
 
 /// Where a secret goes and who may read it there.
 #[derive(Clone, Debug, PartialEq, Eq)]

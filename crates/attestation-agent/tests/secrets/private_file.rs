@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use assay_attestation_agent::secrets::private_file::{PrivateFile, SecretFileError, Write};
+use assay_attestation_agent::secrets::file_error::SecretFileError;
+use assay_attestation_agent::secrets::private_file::{PrivateFile, Write};
 use assay_types::{Coded as _, SecretBytes};
 use tempfile::TempDir;
 
