@@ -100,7 +100,31 @@ fn number(text: &str) -> Result<u32, Errno> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{any, prop, prop_assert_eq, proptest};
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn every_number_is_read_in_every_form(value in any::<u32>()) {
+            for text in [format!("{value}"), format!("0{value:o}"), format!("{value:#x}"), format!("+{value}")] {
+                prop_assert_eq!(number(&text), Ok(value));
+            }
+        }
+
+        /// Whatever is written: it counts once and is taken, or it counts not at all.
+        #[test]
+        fn a_write_is_taken_or_refused(place in 0..Attribute::ALL.len(), data in prop::collection::vec(any::<u8>(), 0..80)) {
+            let mut entry = Entry::default();
+            let attribute = Attribute::ALL[place];
+            let taken = entry.write_text(attribute, &data, 0).is_ok();
+            let counts = taken || (attribute == Attribute::ServiceGuid && from_utf8(&data).is_ok());
+            prop_assert_eq!(entry.generation, u64::from(counts));
+            if !taken {
+                prop_assert_eq!(entry.inputs, Inputs::default());
+            }
+        }
+    }
 
     #[test]
     fn numbers_are_read_as_the_kernel_reads_them() {

@@ -71,7 +71,27 @@ pub(crate) fn parse_guid(text: &str) -> Option<Guid> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_guid_is_what_its_text_says(bytes in any::<Guid>(), other in any::<String>()) {
+            let part = |range: std::ops::Range<usize>, number: bool| {
+                let mut part = bytes[range].to_vec();
+                if number {
+                    part.reverse();
+                }
+                hex::encode(part)
+            };
+            let text =
+                [part(0..4, true), part(4..6, true), part(6..8, true), part(8..10, false), part(10..16, false)];
+            prop_assert_eq!(parse_guid(&text.join("-")), Some(bytes));
+            prop_assert_eq!(parse_guid(&text.concat()), None);
+            prop_assert_eq!(parse_guid(&format!("{}{other}", text.join("-"))).is_some(), other.is_empty());
+        }
+    }
 
     #[test]
     fn guids_are_read_in_the_order_of_uefi_and_nothing_else_is() {

@@ -21,7 +21,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
@@ -147,8 +147,7 @@ impl Watcher {
     fn run(mut self) {
         while self.handle.wait(LOOK_EVERY) {
             if let Err(error) = self.look() {
-                // An entry may go while it is looked at.
-                tracing::debug!(%error, "looking again");
+                tracing::warn!(%error, "looking again");
             }
         }
     }
@@ -177,16 +176,22 @@ impl Watcher {
         }
         for name in names {
             let folder = reports.join(&name);
-            if !self.entries.contains_key(&name) {
-                self.appear(&name, &folder)?;
-            }
-            if let Some(mut watch) = self.entries.remove(&name) {
-                let looked = self.look_at(&mut watch, &folder);
-                self.entries.insert(name, watch);
-                looked?;
+            // An entry may go while it is looked at; the others are served all the same.
+            if let Err(error) = self.look_into(name, &folder) {
+                tracing::debug!(%error, "looking again");
             }
         }
         Ok(())
+    }
+
+    fn look_into(&mut self, name: String, folder: &Path) -> Result<(), SimulatorError> {
+        if !self.entries.contains_key(&name) {
+            self.appear(&name, folder)?;
+        }
+        let Some(mut watch) = self.entries.remove(&name) else { return Ok(()) };
+        let looked = self.look_at(&mut watch, folder);
+        self.entries.insert(name, watch);
+        looked
     }
 
     /// Fills a new entry; `provider` comes last and says that all is there.
@@ -213,7 +218,11 @@ impl Watcher {
                 continue;
             }
             let content = if empty { Ok(Vec::new()) } else { self.handle.lock().read(number, file) };
-            self.put(&path, &content.unwrap_or_default(), file.mode().into())?;
+            if let Err(error) = self.put(&path, &content.unwrap_or_default(), file.mode().into()) {
+                // It appears again, if it is still there.
+                let _ = self.handle.lock().remove(name);
+                return Err(error);
+            }
             if let (true, Some((seen, _))) = (empty, read(&path)) {
                 watch.seen.insert(file.name(), seen);
             }
@@ -229,12 +238,20 @@ impl Watcher {
             else {
                 continue;
             };
-            if watch.seen.insert(file.name(), seen) == Some(seen) {
+            if watch.seen.get(file.name()) == Some(&seen) {
                 continue;
             }
+            // The old report goes before the new inputs count, or they do not count yet.
             for made in [Attribute::OutBlob, Attribute::AuxBlob] {
-                let _ = fs::remove_file(folder.join(made.name()));
+                let path = folder.join(made.name());
+                match fs::remove_file(&path) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => {
+                        return Err(SimulatorError::file("removing", &path)(error));
+                    }
+                    _ => {}
+                }
             }
+            watch.seen.insert(file.name(), seen);
             let written = self.handle.lock().write(watch.number, file, &data);
             watch.wanted = written.is_ok();
             if let Err(error) = written {

@@ -94,6 +94,20 @@ fn what_the_kernel_refuses_leaves_no_report() {
 }
 
 #[test]
+fn an_entry_that_cannot_be_served_holds_up_no_other_and_recovers() {
+    let (w, _folder) = watched(Tee::Cca);
+    let one = entry(&w, "one");
+    fs::create_dir(one.join("outblob")).unwrap();
+    fs::write(one.join("inblob"), [1; 64]).unwrap();
+    let two = entry(&w, "two");
+    report(&two, &[2; 64], 1);
+    assert_eq!(generation(&one), 0, "inputs do not count while the old report is there");
+    fs::remove_dir(one.join("outblob")).unwrap();
+    wait_for("outblob", || fs::read(one.join("outblob")).ok());
+    assert_eq!(generation(&one), 1);
+}
+
+#[test]
 fn registers_and_log_are_there_and_writing_has_no_effect() {
     let (w, _folder) = watched(Tee::Tdx);
     let file = register(w.path(), 3);
