@@ -110,11 +110,11 @@ fn a_call_that_hangs_in_the_kernel_ends_at_the_deadline_and_leaves_one_thread() 
     std::thread::spawn(move || {
         loop {
             let found = fs::read_dir(&root).unwrap().next();
-            if let Some(path) = found.map(|entry| entry.unwrap().path().join("outblob")) {
-                if mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).is_ok() {
-                    tell.send(path).unwrap();
-                    break;
-                }
+            if let Some(path) = found.map(|entry| entry.unwrap().path().join("outblob"))
+                && mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).is_ok()
+            {
+                tell.send(path).unwrap();
+                break;
             }
         }
     });

@@ -84,7 +84,6 @@ pub struct TsmReport {
 pub struct Tsm {
     root: PathBuf,
     options: TsmOptions,
-    device_timeout: Duration,
     files: Arc<dyn KernelFiles>,
     thread: DeviceThread,
 }
@@ -106,7 +105,7 @@ impl Tsm {
         options: TsmOptions,
         device_timeout: Duration,
     ) -> Self {
-        Tsm { root, options, device_timeout, files, thread: DeviceThread::default() }
+        Tsm { root, options, files, thread: DeviceThread::new(device_timeout) }
     }
 
     /// The name of the provider. No report is made.
@@ -114,9 +113,9 @@ impl Tsm {
     /// # Errors
     /// [`AttesterError::Device`], [`AttesterError::Deadline`], [`AttesterError::Malformed`].
     pub fn provider(&mut self) -> Result<String, AttesterError> {
-        let deadline = Instant::now() + self.device_timeout;
         let (files, root) = (Arc::clone(&self.files), self.root.clone());
-        self.thread.run(&self.root.display().to_string(), deadline, move || {
+        let limit = self.thread.limit();
+        self.thread.run(&self.root.display().to_string(), limit, move |deadline| {
             Entry::make(files, &root, Patience::until(deadline))?.provider()
         })
     }
@@ -139,16 +138,14 @@ impl Tsm {
             let why = format!("an inblob has 1 to {MAX_INBLOB_LEN} bytes, this one {}", inblob.len());
             return Err(AttesterError::Malformed { what, why });
         }
-        let deadline = deadline.min(Instant::now() + self.device_timeout);
         let question = Question {
             files: Arc::clone(&self.files),
             root: self.root.clone(),
             options: self.options.clone(),
             provider,
             inblob: inblob.to_vec(),
-            patience: Patience::until(deadline),
         };
-        self.thread.run(&what, deadline, move || question.ask())
+        self.thread.run(&what, deadline, move |deadline| question.ask(Patience::until(deadline)))
     }
 }
 
@@ -159,12 +156,11 @@ struct Question {
     options: TsmOptions,
     provider: &'static str,
     inblob: Vec<u8>,
-    patience: Patience,
 }
 
 impl Question {
-    fn ask(&self) -> Result<TsmReport, AttesterError> {
-        let mut last = self.ask_once();
+    fn ask(&self, patience: Patience) -> Result<TsmReport, AttesterError> {
+        let mut last = self.ask_once(patience);
         for _ in 1..ATTEMPTS {
             match &last {
                 Err(AttesterError::Generation { path, expected, found }) => {
@@ -172,7 +168,7 @@ impl Question {
                         entry = %path.display(), expected, found,
                         "someone else wrote to our report entry; asking again with a new one"
                     );
-                    last = self.ask_once();
+                    last = self.ask_once(patience);
                 }
                 _ => break,
             }
@@ -180,8 +176,8 @@ impl Question {
         last
     }
 
-    fn ask_once(&self) -> Result<TsmReport, AttesterError> {
-        let entry = Entry::make(Arc::clone(&self.files), &self.root, self.patience)?;
+    fn ask_once(&self, patience: Patience) -> Result<TsmReport, AttesterError> {
+        let entry = Entry::make(Arc::clone(&self.files), &self.root, patience)?;
         let provider = entry.provider()?;
         if provider != self.provider {
             let why = format!("expected the provider {}, found {provider:?}", self.provider);

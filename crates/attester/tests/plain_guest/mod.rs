@@ -111,13 +111,16 @@ impl PlainGuest {
     }
 }
 
+/// What makes the answers.
+type Answers = dyn FnMut(&[u8]) -> Answer + Send;
+
 struct Kernel {
     entries: PathBuf,
     scratch: PathBuf,
     provider: String,
     /// Entries, each with whether it was answered.
     seen: BTreeMap<PathBuf, bool>,
-    answer: Box<dyn FnMut(&[u8]) -> Answer + Send>,
+    answer: Box<Answers>,
     answered: Arc<AtomicUsize>,
 }
 

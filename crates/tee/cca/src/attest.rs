@@ -21,7 +21,7 @@ pub const PROVIDER: &str = "arm_cca_guest";
 pub fn probe(host: &Host) -> Probe {
     let mut probe = Probe::new(Tee::Cca);
     let tsm = search(host, TsmOptions::default(), PROVIDER, &mut probe);
-    probe.attester = tsm.map(|tsm| Box::new(CcaAttester { tsm }) as Box<dyn Attester>);
+    probe.attester = tsm.map(|tsm| -> Box<dyn Attester> { Box::new(CcaAttester { tsm }) });
     probe
 }
 

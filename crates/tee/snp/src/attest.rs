@@ -35,7 +35,7 @@ pub fn probe(host: &Host) -> Probe {
     };
     let services = host.service_provider.is_some();
     let attester = source.map(|source| SnpAttester { source, level: host.privilege_level, services });
-    probe.attester = attester.map(|attester| Box::new(attester) as Box<dyn Attester>);
+    probe.attester = attester.map(|attester| -> Box<dyn Attester> { Box::new(attester) });
     probe
 }
 
@@ -48,15 +48,14 @@ fn device_source(host: &Host, probe: &mut Probe) -> Option<Source> {
     probe.device(host, DEVICE).then(|| Source::Device {
         path: host.path(DEVICE),
         kernel_vmpl: host.path(KERNEL_VMPL),
-        timeout: host.device_timeout,
-        thread: DeviceThread::default(),
+        thread: DeviceThread::new(host.device_timeout),
     })
 }
 
 /// Where reports come from.
 enum Source {
     Tsm(Tsm),
-    Device { path: PathBuf, kernel_vmpl: PathBuf, timeout: std::time::Duration, thread: DeviceThread },
+    Device { path: PathBuf, kernel_vmpl: PathBuf, thread: DeviceThread },
 }
 
 struct SnpAttester {
@@ -94,16 +93,16 @@ impl Source {
                     manifest: report.manifestblob.unwrap_or_default(),
                 })
             }
-            Source::Device { path, kernel_vmpl, timeout, thread } => {
+            Source::Device { path, kernel_vmpl, thread } => {
                 let vmpl = match level {
                     Some(level) => u32::from(level),
                     None => kernel_level(kernel_vmpl)?,
                 };
-                let deadline = deadline.min(Instant::now() + *timeout);
                 let (what, path, report_data) =
                     (path.display().to_string(), path.clone(), *report_data.as_bytes());
-                let found = thread
-                    .run(&what, deadline, move || device::report(&path, &report_data, vmpl, deadline))?;
+                let found = thread.run(&what, deadline, move |deadline| {
+                    device::report(&path, &report_data, vmpl, deadline)
+                })?;
                 let table = found.certificates.unwrap_or_default();
                 Ok(Answer { what, report: found.report, table, manifest: Vec::new() })
             }

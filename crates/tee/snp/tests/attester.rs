@@ -120,7 +120,8 @@ fn a_certificate_table_that_is_none_is_refused() {
 
 #[test]
 fn an_answer_that_is_no_report_is_refused() {
-    let table: [(&str, fn(&mut Vec<u8>)); 6] = [
+    type Edit = fn(&mut Vec<u8>);
+    let table: [(&str, Edit); 6] = [
         ("a report has 1184 bytes, found 1183", |report| report.truncate(1183)),
         ("a report has 1184 bytes, found 1185", |report| report.push(0)),
         ("more than 131072 bytes", |report| report.resize((128 << 10) + 1, 0)),

@@ -8,7 +8,7 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use assay_attester::ioctl::occlum;
 use assay_attester::{
@@ -35,9 +35,9 @@ pub fn probe(host: &Host) -> Probe {
         None => gramine(host, &mut probe),
         found => found,
     };
-    let (device_timeout, thread) = (host.device_timeout, DeviceThread::default());
-    let attester = source.map(|source| SgxAttester { source, device_timeout, thread });
-    probe.attester = attester.map(|attester| Box::new(attester) as Box<dyn Attester>);
+    let thread = DeviceThread::new(host.device_timeout);
+    let attester = source.map(|source| SgxAttester { source, thread });
+    probe.attester = attester.map(|attester| -> Box<dyn Attester> { Box::new(attester) });
     probe
 }
 
@@ -101,16 +101,14 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), AttesterError> {
 
 struct SgxAttester {
     source: Source,
-    device_timeout: Duration,
     thread: DeviceThread,
 }
 
 impl SgxAttester {
     fn quote(&mut self, report_data: &ReportData, deadline: Instant) -> Result<Quote, AttesterError> {
-        let deadline = deadline.min(Instant::now() + self.device_timeout);
         let (source, report_data, what) =
             (self.source.clone(), *report_data, self.source.path().display().to_string());
-        let bytes = self.thread.run(&what, deadline, move || source.ask(&report_data, deadline))?;
+        let bytes = self.thread.run(&what, deadline, move |deadline| source.ask(&report_data, deadline))?;
         checked_quote(Tee::Sgx, &what, bytes, &report_data)
     }
 }

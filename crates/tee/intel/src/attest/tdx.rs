@@ -6,7 +6,7 @@
 //! - Registers: RTMR2 and RTMR3 can be extended, where the kernel shows them.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use assay_attester::ioctl::tdx as device;
 use assay_attester::tsm::{Tsm, TsmOptions, search};
@@ -56,8 +56,7 @@ pub fn probe(host: &Host) -> Probe {
         ccel: host.path(CCEL),
         mr_config_id: host.path(MEASUREMENTS).join("mrconfigid"),
         device: host.path(DEVICE),
-        device_timeout: host.device_timeout,
-        thread: DeviceThread::default(),
+        thread: DeviceThread::new(host.device_timeout),
     }));
     probe
 }
@@ -68,7 +67,6 @@ struct TdxAttester {
     ccel: PathBuf,
     mr_config_id: PathBuf,
     device: PathBuf,
-    device_timeout: Duration,
     thread: DeviceThread,
 }
 
@@ -88,9 +86,9 @@ impl TdxAttester {
         }
         if self.device.exists() {
             let (what, path) = (self.device.display().to_string(), self.device.clone());
-            let deadline = deadline.min(Instant::now() + self.device_timeout);
-            let report =
-                self.thread.run(&what, deadline, move || device::report(&path, &[0; 64], deadline))?;
+            let report = self
+                .thread
+                .run(&what, deadline, move |deadline| device::report(&path, &[0; 64], deadline))?;
             return Ok(report.mr_config_id);
         }
         let quote = self.quote(&ReportData::new([0; 64]), deadline)?;
@@ -126,6 +124,7 @@ impl Attester for TdxAttester {
     }
 
     fn registers(&mut self) -> Option<&mut dyn MeasurementRegisters> {
-        self.registers.as_mut().map(|registers| registers as &mut dyn MeasurementRegisters)
+        let registers = self.registers.as_mut()?;
+        Some(registers)
     }
 }
