@@ -267,11 +267,11 @@ async fn at_the_end_what_runs_is_finished_and_what_does_not_end_is_cut_off() {
         settings.limits.drain = Duration::from_secs(2);
     })
     .await;
-    let ask = async |data: &'static [u8]| {
-        let channel = channel(running.path().to_owned()).await;
+    let ask = |channel: Channel, data: &'static [u8]| {
         tokio::spawn(async move { call(&channel, AGENT, "GetEvidence", &bytes_field(1, data)).await })
     };
-    let (ends, hangs) = (ask(b"sleep").await, ask(b"hold").await);
+    let ends = ask(channel(running.path().to_owned()).await, b"sleep");
+    let hangs = ask(channel(running.path().to_owned()).await, b"hold");
     until(|| api.calls.lock().unwrap().len() == 2).await;
     running.stop.take().unwrap().send(()).unwrap();
     assert_eq!(soon(ends).await.unwrap().unwrap(), bytes_field(1, b"E:sleep"));

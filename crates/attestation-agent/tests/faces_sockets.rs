@@ -163,6 +163,22 @@ async fn at_the_end_only_ones_own_socket_is_removed() {
 }
 
 #[tokio::test]
+async fn one_agent_binds_in_a_directory_at_a_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = socket_in(&directory);
+    let other = std::fs::File::open(directory.path()).unwrap();
+    rustix::fs::flock(&other, rustix::fs::FlockOperation::LockShared).unwrap();
+    let settings = settings(Address::Unix(path.clone()), Protocol::TtRpc);
+    let binding = tokio::spawn(async move { faces::bind(&settings).await });
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert!(!path.exists() && !binding.is_finished());
+    drop(other);
+    let bound = soon(binding).await.unwrap().unwrap();
+    assert!(path.exists());
+    drop(bound);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn of_many_agents_at_once_on_a_stale_socket_one_stands() {
     let directory = tempfile::tempdir().unwrap();
     let path = socket_in(&directory);
