@@ -4,14 +4,14 @@ SHELL := /bin/bash
 ASSAY := target/debug/assay
 CARGO := cargo --locked
 
-.PHONY: help build fetch demo test system-test check fmt-check clippy doc licenses fuzz-list bench fuzz openapi docs
+.PHONY: help build agent fetch demo test system-test check fmt-check clippy doc licenses fuzz-list bench fuzz openapi docs
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## A guest gets its secret, others are refused and told why; TEE=snp or cca
+demo: ## A guest gets its secret, others are refused and told why; TEE=snp, cca, tdx or sgx; MODE=agent
 	@scripts/build.sh
-	@$(ASSAY) demo --tee $(or $(TEE),snp)
+	@$(ASSAY) demo $(if $(TEE),--tee $(TEE)) $(if $(MODE),--mode $(MODE))
 
 test: ## Every test: libraries, documentation, the real binary; one summary at the end
 	@scripts/test.sh
@@ -21,8 +21,11 @@ system-test: ## Only the tests of the real binary
 
 check: fmt-check licenses fuzz-list clippy doc ## Format, licences, lints, documentation; quickest first
 
-build: ## The binary, target/debug/assay
+build: ## The programs, target/debug/assay and target/debug/assay-agent
 	@scripts/build.sh
+
+agent: ## The agent for release: one static file, under target/agent
+	@scripts/build-agent.sh
 
 fetch: # All sources of the lock file, so that everything after works offline.
 	@$(CARGO) fetch --offline --quiet 2>/dev/null || $(CARGO) fetch

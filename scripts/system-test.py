@@ -28,6 +28,8 @@ import traceback
 import urllib.error
 import urllib.request
 
+import agent_cases
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SEED = "11" * 32
 OTHER_SEED = "22" * 32
@@ -1375,6 +1377,9 @@ def generated_documents(w):
         check(path.is_file(), f"{name} is missing: make docs")
         written = w.run(*arguments, expect=0).stdout
         check(written == path.read_bytes(), f"{name} is out of date: make docs")
+
+
+agent_cases.register(sys.modules[__name__])
 
 
 @case("no process is left")

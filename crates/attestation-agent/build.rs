@@ -9,8 +9,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let descriptors = protox::compile(files, ["proto"])?;
     tonic_prost_build::configure()
-        .build_client(true)
-        .build_server(true)
+        // Whoever connects brings the channel: the agent itself has no gRPC client.
+        .build_transport(false)
         .codec_path("crate::faces::codec::Codec")
         .compile_fds(descriptors)?;
     Ok(())

@@ -71,7 +71,7 @@ pub(crate) enum Command {
     /// The server's configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Measure a server: requests a second, latency, CPU and memory.
+    /// Measure a server (requests a second, latency, CPU, memory) or the agent (time added, memory, size).
     Bench(BenchArgs),
     /// Print the catalogue of checks and error codes.
     Checks {
@@ -93,9 +93,19 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// The TEE of the guest: snp or cca.
-    #[arg(long, default_value_t = Tee::Snp)]
-    pub(crate) tee: Tee,
+    /// The TEE of the guest: snp (unless set), cca, tdx or sgx.
+    #[arg(long)]
+    pub(crate) tee: Option<Tee>,
+    /// What is shown besides: the agent in a simulated guest, used by `curl`.
+    #[arg(long)]
+    pub(crate) mode: Option<DemoMode>,
+}
+
+/// What a demonstration shows besides the chain itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DemoMode {
+    /// The attestation agent.
+    Agent,
 }
 
 #[derive(Debug, Args)]
@@ -708,6 +718,12 @@ pub(crate) enum ConfigCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
+    /// What to measure.
+    #[arg(default_value = "server")]
+    pub(crate) what: BenchWhat,
+    /// The agent's program; the one beside this program unless given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) agent: Option<PathBuf>,
     /// The numbers of clients to try.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 64])]
     pub(crate) clients: Vec<usize>,
@@ -717,4 +733,13 @@ pub(crate) struct BenchArgs {
     /// Reference values to store beforehand.
     #[arg(long, default_value_t = 10)]
     pub(crate) reference_values: usize,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchWhat {
+    /// A server under load.
+    Server,
+    /// The agent in a simulated guest.
+    Agent,
 }

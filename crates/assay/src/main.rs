@@ -11,6 +11,7 @@ mod data_dir;
 mod exit;
 mod file_values;
 mod guest;
+mod guest_process;
 mod output;
 mod process;
 mod server;

@@ -1,4 +1,4 @@
-//! A server of this same program as a child process, and what the kernel says of a process.
+//! Programs as child processes, servers of this same program above all, and what the kernel says of a process.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -6,12 +6,95 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-/// A server in a process of its own. It is killed when this is dropped.
-pub(crate) struct ServerProcess {
+/// A program in a process of its own. It is killed when this is dropped.
+pub(crate) struct Program {
+    name: &'static str,
     child: Child,
+}
+
+impl Program {
+    /// Starts `program` and waits until a line of its standard output, in JSON, says that it is ready: until
+    /// `ready` makes something of one.
+    pub(crate) async fn start<T>(
+        name: &'static str,
+        program: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        ready: impl Fn(&Value) -> Option<T>,
+    ) -> anyhow::Result<(Self, T)> {
+        let mut child = command(program, arguments, environment)
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting {}", program.display()))?;
+        let stdout = child.stdout.take().context("no standard output")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let found = tokio::time::timeout(Duration::from_secs(30), async {
+            while let Some(line) = lines.next_line().await? {
+                if let Some(found) = serde_json::from_str(&line).ok().and_then(|value| ready(&value)) {
+                    return anyhow::Ok(found);
+                }
+            }
+            anyhow::bail!("{name} ended before it was ready")
+        })
+        .await
+        .with_context(|| format!("{name} was not ready within 30 seconds"))??;
+        // Keep reading, so that the program never waits for its output to be read.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok((Program { name, child }, found))
+    }
+
+    /// Starts `program`; how one knows that it is ready is the caller's.
+    pub(crate) fn spawn(
+        name: &'static str,
+        program: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let child = command(program, arguments, environment)
+            .stdout(Stdio::null())
+            .spawn()
+            .with_context(|| format!("starting {}", program.display()))?;
+        Ok(Program { name, child })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().unwrap_or_default()
+    }
+
+    /// Asks it to stop (SIGTERM) and waits.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        let name = self.name;
+        if let Some(pid) =
+            self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
+        {
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        }
+        let status = tokio::time::timeout(Duration::from_secs(15), self.child.wait())
+            .await
+            .with_context(|| format!("{name} did not stop within 15 seconds"))??;
+        anyhow::ensure!(status.success(), "{name} ended with {status}");
+        Ok(())
+    }
+}
+
+fn command(program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true);
+    command
+}
+
+/// A server of this same program in a process of its own.
+pub(crate) struct ServerProcess {
+    program: Program,
     addr: SocketAddr,
     url: String,
 }
@@ -31,33 +114,12 @@ impl ServerProcess {
 
     /// Starts this program with arguments with which it serves, and waits until it says that it listens.
     pub(crate) async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg("--json")
-            .args(arguments)
-            .envs(environment.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true)
-            .spawn()?;
-        let stdout = child.stdout.take().context("no standard output")?;
-        let mut lines = BufReader::new(stdout).lines();
-        let addr = tokio::time::timeout(Duration::from_secs(30), async {
-            while let Some(line) = lines.next_line().await? {
-                if let Some(addr) = serde_json::from_str::<serde_json::Value>(&line)
-                    .ok()
-                    .and_then(|value| value.get("listening")?.as_str()?.parse().ok())
-                {
-                    return anyhow::Ok(addr);
-                }
-            }
-            anyhow::bail!("the server ended before it listened")
-        })
-        .await
-        .context("the server did not start within 30 seconds")??;
-        // Keep reading, so that the server never waits for its output to be read.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(ServerProcess { child, addr, url: format!("http://{addr}") })
+        let mut all = vec!["--json"];
+        all.extend(arguments);
+        let listening = |line: &Value| line.get("listening")?.as_str()?.parse().ok();
+        let this = std::env::current_exe()?;
+        let (program, addr) = Program::start("the server", &this, &all, environment, listening).await?;
+        Ok(ServerProcess { program, addr, url: format!("http://{addr}") })
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
@@ -69,21 +131,12 @@ impl ServerProcess {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id().unwrap_or_default()
+        self.program.pid()
     }
 
     /// Asks it to stop (SIGTERM) and waits.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        if let Some(pid) =
-            self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
-        {
-            rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
-        }
-        let status = tokio::time::timeout(Duration::from_secs(15), self.child.wait())
-            .await
-            .context("the server did not stop within 15 seconds")??;
-        anyhow::ensure!(status.success(), "the server ended with {status}");
-        Ok(())
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.program.stop().await
     }
 }
 

@@ -152,7 +152,7 @@ impl Caller {
         if self.rules.operations.contains(&operation) {
             return Ok(());
         }
-        Err(self.refused(format!("the operation {operation}"), "operations"))
+        Err(self.refused(format!("the operation {operation}"), "allow"))
     }
 
     /// Whether this caller may write events of `domain` into the register of `pcr`.
@@ -259,7 +259,7 @@ mod tests {
             });
             let error = without.may(operation).unwrap_err();
             assert!(error.to_string().contains(operation.as_str()), "{error}");
-            assert!(error.to_string().contains("operations"), "{error}");
+            assert!(error.to_string().contains("`allow`"), "{error}");
         }
     }
 

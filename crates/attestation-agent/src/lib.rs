@@ -8,13 +8,23 @@
 //! Each face finds out who calls ([`Caller`]); what that caller may do is decided in one place, the
 //! agent's core. No verifier is in here.
 
+pub mod agent;
 pub mod api;
 pub mod caller;
+pub mod clock;
+pub mod detect;
+pub mod device;
 pub mod error;
+pub mod evidence;
 pub mod faces;
 pub mod init_data;
 pub mod measurement;
+pub mod metrics;
+pub mod notify;
+pub mod program;
 pub mod secrets;
+pub mod settings;
+pub mod state;
 
 /// The messages and services on the wire, generated from `proto/`.
 #[allow(missing_docs, clippy::as_conversions, clippy::wildcard_imports, unreachable_pub)]

@@ -1,3 +1,7 @@
-//! The agent's program.
+//! The program `assay-agent`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    assay_attestation_agent::program::main()
+}

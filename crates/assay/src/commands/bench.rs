@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use crate::cli::BenchArgs;
+use crate::cli::{BenchArgs, BenchWhat};
 use crate::exit::Exit;
 use crate::output::{self, Output};
 use crate::process::{self, ServerProcess};
@@ -69,6 +69,9 @@ struct Target {
 }
 
 pub(crate) async fn run(args: &BenchArgs, out: Output) -> anyhow::Result<Exit> {
+    if args.what == BenchWhat::Agent {
+        return super::bench_agent::run(args, out).await;
+    }
     anyhow::ensure!((1..=60).contains(&args.seconds), "--seconds is {}; expected 1 to 60", args.seconds);
     anyhow::ensure!(args.clients.iter().all(|n| (1..=256).contains(n)), "--clients: expected 1 to 256 each");
     let dir = tempfile::tempdir()?;
@@ -274,7 +277,7 @@ async fn attest(
 }
 
 #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "shown with one decimal")]
-fn mib(bytes: u64) -> f64 {
+pub(super) fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 

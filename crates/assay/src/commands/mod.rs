@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod attest;
 pub(crate) mod bench;
+mod bench_agent;
 pub(crate) mod cca;
 pub(crate) mod checks;
 pub(crate) mod collateral;

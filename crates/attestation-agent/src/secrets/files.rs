@@ -8,7 +8,7 @@ use std::time::Duration;
 use assay_client::{ClientError, Waiting};
 use assay_types::{Clock, Coded as _, ResourceUri, SecretBytes, UnixTime};
 use futures_util::future::join_all;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::sync::watch;
 
 use super::Resources;
@@ -33,6 +33,12 @@ impl Default for FileMode {
     }
 }
 
+impl Serialize for FileMode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:04o}", self.0))
+    }
+}
+
 impl<'de> Deserialize<'de> for FileMode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // A number would be ambiguous: 600 is not 0600.
@@ -48,7 +54,7 @@ impl<'de> Deserialize<'de> for FileMode {
 }
 
 /// A secret that is to be in a file.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileSettings {
     /// Where: absolute. The directory must be in memory (tmpfs, ramfs); it is made with mode 0700.

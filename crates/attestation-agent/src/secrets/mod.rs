@@ -9,6 +9,10 @@ pub mod verification_keys;
 use assay_types::{ResourceUri, SecretBytes};
 use async_trait::async_trait;
 
+pub use files::{FileMode, FileSettings, FileState, FileStatus, FilesTask};
+pub use sealed::{SealedSettings, Unsealer};
+pub use verification_keys::KeyRule;
+
 use crate::error::AgentError;
 
 /// Where secrets come from: the key broker.

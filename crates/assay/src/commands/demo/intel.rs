@@ -16,12 +16,13 @@ use crate::guest::EmulatedGuest;
 use crate::output::{self, Output};
 use crate::process::ServerProcess;
 
-const OTHER_48: &str =
+pub(super) const OTHER_48: &str =
     "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 const OTHER_32: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 
 /// What the guests are configured with; its digest is measured at launch.
-const INIT_DATA: &str = "version = \"0.1.0\"\nalgorithm = \"sha384\"\n\n[data]\n\"owner\" = \"tenant A\"\n";
+pub(super) const INIT_DATA: &str =
+    "version = \"0.1.0\"\nalgorithm = \"sha384\"\n\n[data]\n\"owner\" = \"tenant A\"\n";
 
 /// The guests that are refused: title, and what is set in the evidence of the good one.
 type Refused = &'static [(&'static str, &'static [(&'static str, &'static str)])];
@@ -88,7 +89,7 @@ fn names(values: &Map<String, Value>) -> String {
 }
 
 /// What the emulator's default guest meets.
-fn reference_values(emulator: &Emulator, tee: Tee) -> anyhow::Result<Map<String, Value>> {
+pub(super) fn reference_values(emulator: &Emulator, tee: Tee) -> anyhow::Result<Map<String, Value>> {
     let evidence = emulator.evidence(tee, &[], None, &[])?.to_string();
     let evidence = IntelEvidence::parse(evidence.into_bytes().into())?;
     let mut claims = quote_claims(&evidence.quote);
