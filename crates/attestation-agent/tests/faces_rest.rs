@@ -509,6 +509,6 @@ async fn one_callers_rules_hold_on_rest_too() {
     let (running, address) =
         start_tcp(Protocol::Rest, &api, with_rules(|rules| rules.operations.clear())).await;
     let found = ask(address, "GET", "/aa/token?token_type=kbs", "").await;
-    found.is_problem(403, "AGT-002", "operations");
+    found.is_problem(403, "AGT-002", "`allow`");
     running.stop().await;
 }

@@ -68,7 +68,9 @@ fn a_secret_comes_through_under_every_kind_of_key() {
 #[test]
 fn nothing_is_used_twice() {
     for key in KEYS.iter() {
-        let (a, b) = (encrypt(key.public_jwk(), b"s").unwrap(), encrypt(key.public_jwk(), b"s").unwrap());
+        // Long enough that two ciphertexts are not the same by chance.
+        let secret = b"a secret of many bytes";
+        let (a, b) = (encrypt(key.public_jwk(), secret).unwrap(), encrypt(key.public_jwk(), secret).unwrap());
         assert_ne!(a.iv, b.iv);
         assert_ne!(a.encrypted_key, b.encrypted_key);
         assert_ne!(a.ciphertext, b.ciphertext);
