@@ -1,5 +1,6 @@
 //! Serving.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,7 +43,10 @@ pub(super) fn run(args: &AgentArgs) -> anyhow::Result<ExitCode> {
 fn log(config: &LogConfig) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&config.level)
         .map_err(|error| anyhow::anyhow!("log.level is {:?}: {error}", config.level))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     if config.json {
         builder.json().flatten_event(true).init();
     } else {
