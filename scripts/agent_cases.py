@@ -134,9 +134,20 @@ class Guest:
         return file
 
 
+def with_server(t, w):
+    """The server with the secret, whose own cases may have stopped it."""
+    if w.server is None:
+        w.start()
+
+
 def register(t):
     """Adds the cases."""
     case, check = t.case, t.check
+
+    @case("the server of before starts again, for the agent's cases", needs=["stored"])
+    def agent_server(w):
+        with_server(t, w)
+        w.mint()
 
     def kbs(w):
         return f'kbs = "{w.url}"'
@@ -151,6 +162,13 @@ def register(t):
         w.run("emulate", "collateral", "--tee", "tdx", "--seed", guest.seed, "--out", file, expect=0)
         return ("--collateral", file)
 
+    def endorsements(w, guest):
+        anchor, realm = guest.folder / "anchor.json", guest.folder / "realm.json"
+        for kind, file in (("trust-anchor", anchor), ("realm", realm)):
+            w.run("emulate", "endorsements", "--kind", kind, "--form", "json", "--seed", guest.seed,
+                  "--init-data", guest.init_data, "--out", file, expect=0)
+        return ("--collateral", anchor, "--endorsements", realm)
+
     @case("the agent starts without a key broker, answers, and ends on SIGTERM with its socket gone", needs=["roots"])
     def agent_alone(w):
         with Guest(t, w, "alone", "snp", t.SEED).start() as g:
@@ -164,11 +182,9 @@ def register(t):
     for tee in ("snp", "tdx", "cca"):
         def evidence_of(w, tee=tee):
             with Guest(t, w, f"evidence-{tee}", tee, t.SEED).start() as g:
-                if tee == "cca":
-                    t.check(b"token" in g.evidence(b"n" * 32).read_bytes(), "no token")
-                    return
-                more = collateral(w, g) if tee == "tdx" else ()
-                for data in (b"", b"n" * 32, b"n" * 64):
+                more = {"tdx": collateral, "cca": endorsements}.get(tee, lambda *_: ())(w, g)
+                # CCA's challenge has at least 32 bytes.
+                for data in (b"n" * 32, b"n" * 64) if tee == "cca" else (b"", b"n" * 32, b"n" * 64):
                     verified(w, g, data, *more)
                 too_long = g.call("get-evidence", "-r", base64.b64encode(b"n" * 65).decode(), expect=1)
                 check("ATT-001" in too_long.text and "64" in too_long.text, too_long.text)
@@ -193,7 +209,7 @@ def register(t):
     @case("events are measured, and after kill -9 at any moment log and register agree", needs=["roots"])
     def agent_killed(w):
         config = f'[eventlog_config]\nenable_eventlog = true\ndirectory = "{w.folder / "killed-log"}"'
-        with Guest(t, w, "killed", "tdx", t.SEED, config) as g:
+        with Guest(t, w, "killed-agent", "tdx", t.SEED, config) as g:
             acknowledged = 0
             for round_number in range(6):
                 g.start()
@@ -213,7 +229,7 @@ def register(t):
             entries = [i for i in range(6 * 12) if f"{i // 12}-{i % 12}\"" in text]
             check(len(entries) >= acknowledged, f"{acknowledged} acknowledged, {len(entries)} in the log")
 
-    @case("an attested guest reads its secret by ttRPC and REST; a denial comes with its reason", needs=["stored"])
+    @case("an attested guest reads its secret by ttRPC and REST; a denial comes with its reason", needs=["agent_server"])
     def agent_secret(w):
         rest = 'allow = ["resource"]\nresources = ["default/key"]'
         with Guest(t, w, "secret", "snp", t.SEED, kbs(w), rest).start() as g:
@@ -243,7 +259,7 @@ def register(t):
         text = w.http("GET", "/metrics")[2].decode()
         return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("kbs_auth_requests_total"))
 
-    @case("ten token calls at once cause one attestation; the token is kept, with no key beside it", needs=["stored"])
+    @case("ten token calls at once cause one attestation; the token is kept, with no key beside it", needs=["agent_server"])
     def agent_tokens(w):
         with Guest(t, w, "tokens", "snp", t.SEED, kbs(w)).start() as g:
             before = auth_requests(w)
@@ -256,7 +272,30 @@ def register(t):
             check(again == answers[0] and auth_requests(w) - before == 1, "the token was not kept")
             check("AGT-003" in g.call("get-token", "-t", "nonsense", expect=1).text, "an unknown kind of token")
 
-    @case("with the dangerous option the key goes with the token, in the form that older hubs read", needs=["stored"])
+    @case("an event that was measured is in the next token; a token from before is not given again", needs=["agent_server"])
+    def agent_fresh(w):
+        config = f'{kbs(w)}\n[eventlog_config]\nenable_eventlog = true\ndirectory = "{w.folder / "fresh-log"}"'
+        with t.pcs_double(w) as (base, _):
+            other = w.another("fresh")
+            other.roots = w.roots
+            (other.folder / "server.toml").write_text(f'[collateral]\nintel_url = "{base}"\n')
+            other.start("--config", other.folder / "server.toml")
+            try:
+                with Guest(t, w, "fresh", "tdx", t.SEED, config.replace(w.url, other.url)).start() as g:
+                    token = lambda: t.claims_of(json.loads(g.call("get-token", "-t", "kbs").stdout)["token"])
+                    first = token()
+                    check(token()["jti"] == first["jti"], "not kept")
+                    g.call("extend-runtime-measurement", "-d", "example.com", "-o", "Start", "-c", "something new")
+                    second = token()
+                    check(second["jti"] != first["jti"] and "something new" in json.dumps(second), "the event is not in the token")
+                    # A restart of the agent changes nothing: log and register go on.
+                    check(g.stop() == 0, "the end")
+                    g.start()
+                    check("something new" in json.dumps(token()), "the event is not in the token after a restart")
+            finally:
+                other.stop(signal.SIGTERM)
+
+    @case("with the dangerous option the key goes with the token, in the form that older hubs read", needs=["agent_server"])
     def agent_key(w):
         config = f'[token_configs.kbs]\nurl = "{w.url}"\ngive_tee_key_danger = true'
         with Guest(t, w, "key", "snp", t.SEED, config).start() as g:
@@ -285,13 +324,13 @@ def register(t):
             if other.server:
                 other.stop(signal.SIGTERM)
 
-    @case("secrets are written into files: on tmpfs alone, mode 0600, and a full one leaves no half of them", needs=["stored"])
+    @case("secrets are written into files: on tmpfs alone, mode 0600, and a full one leaves no half of them", needs=["agent_server"])
     def agent_files(w):
         memory = SHM / f"assay-system-test-{os.getpid()}"
         config = f'{kbs(w)}\n[[files]]\npath = "{memory}/key"\nresource = "kbs:///{t.RESOURCE}"\n' \
                  f'[[files]]\npath = "{w.folder}/on-disk"\nresource = "kbs:///{t.RESOURCE}"'
         try:
-            with Guest(t, w, "files", "snp", t.SEED, config, 'allow = ["resource"]').start() as g:
+            with Guest(t, w, "files", "snp", t.SEED, config, 'allow = ["resource"]\nresources = []').start() as g:
                 deadline = time.monotonic() + 20
                 while not (memory / "key").exists() and time.monotonic() < deadline:
                     time.sleep(0.05)
@@ -303,7 +342,7 @@ def register(t):
         finally:
             shutil.rmtree(memory, ignore_errors=True)
 
-    @case("sealed secrets are opened after their signature was verified, and not otherwise", needs=["stored"])
+    @case("sealed secrets are opened after their signature was verified, and not otherwise", needs=["agent_server"])
     def agent_sealed(w):
         with Guest(t, w, "sealed", "snp", t.SEED, kbs(w)).start() as g:
             key, public = g.folder / "key.jwk", g.folder / "public.jwk"
@@ -336,6 +375,22 @@ def register(t):
         check(done.returncode == 1 and "snp: not here" in said and "missing" in said, said)
         done = subprocess.run([g.program, "-c", bare], capture_output=True, timeout=30, check=False)
         check(done.returncode == 1 and b"no TEE was found" in done.stderr and b"sev" in done.stderr, f"{done}")
+
+    @case("config check finds what would keep the agent from starting", needs=["roots"])
+    def agent_config(w):
+        program = str(pathlib.Path(w.assay).with_name("assay-agent"))
+        file = w.folder / "check.toml"
+        for text, word in (
+            ('kbs = "http://kbs.example:8080"', "plain_http_danger"),
+            ('no_such_key = 1', "no_such_key"),
+            ('[[listener]]\naddress = "127.0.0.1:8006"\nprotocol = "rest"', "resources"),
+        ):
+            file.write_text(text + "\n")
+            done = subprocess.run([program, "-c", file, "config", "check"], capture_output=True, timeout=20, check=False)
+            check(done.returncode == 1 and word in done.stderr.decode(), f"{text}: {done}")
+        example = subprocess.run([program, "config", "example"], capture_output=True, timeout=20, check=True)
+        file.write_bytes(example.stdout)
+        subprocess.run([program, "-c", file, "config", "check"], timeout=20, check=True, stdout=subprocess.DEVNULL)
 
     @case("init data other than those of the launch end the agent at start, saying both values", needs=["roots"])
     def agent_init_data(w):

@@ -28,6 +28,7 @@ import traceback
 import urllib.error
 import urllib.request
 
+import agent_bad_input_cases
 import agent_cases
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -1380,6 +1381,12 @@ def generated_documents(w):
 
 
 agent_cases.register(sys.modules[__name__])
+agent_bad_input_cases.register(sys.modules[__name__])
+
+
+@case("the server of the agent's cases stops", needs=["agent_server"])
+def agent_server_stops(w):
+    check(w.stop(signal.SIGTERM) == 0, "the exit code")
 
 
 @case("no process is left")

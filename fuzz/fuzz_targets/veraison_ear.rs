@@ -32,7 +32,9 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = session.accepts(&cca);
     }
     if let Some(read) = std::str::from_utf8(bytes).ok().and_then(MediaType::read) {
-        assert_eq!(MediaType::read(&read.to_string()), Some(read));
+        // Written, every value is quoted: what was near the greatest length may be beyond it then.
+        let written = read.to_string();
+        assert!(written.len() > 512 || MediaType::read(&written) == Some(read));
     }
     let Ok(ear) = AttestationResult::read(bytes) else { return };
     let Ok(nonce) = ReportData::padded(&ear.nonce) else { return };

@@ -6,6 +6,7 @@ use assay_client::{KbsClient, PassportClient};
 use assay_types::{ResourceUri, SecretBytes};
 use async_trait::async_trait;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use crate::api::{Api, Extended, Info, RuntimeEvent, TokenKind};
 use crate::caller::{Caller, Operation};
@@ -49,6 +50,8 @@ pub struct Parts {
     pub event_log: EventLog,
     /// How the log is.
     pub log_health: LogHealth,
+    /// The longest log, in bytes.
+    pub max_log_bytes: usize,
     /// Tokens and secrets of the key broker.
     pub key_broker: Arc<KeyBroker>,
     /// Tokens of the attestation service, where one is configured.
@@ -64,7 +67,11 @@ pub struct Parts {
 /// The agent.
 pub struct Agent {
     parts: Parts,
+    evidence_places: Semaphore,
 }
+
+/// How many callers' requests for evidence wait for the device at a time.
+const EVIDENCE_PLACES: usize = 16;
 
 /// The key broker, where one is configured.
 pub struct KeyBroker(pub Option<KbsClient>);
@@ -102,7 +109,7 @@ struct TokenAnswer<'a> {
 impl Agent {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
-        Agent { parts }
+        Agent { parts, evidence_places: Semaphore::new(EVIDENCE_PLACES) }
     }
 
     async fn kbs_token(&self) -> Result<SecretBytes, AgentError> {
@@ -120,6 +127,11 @@ impl Agent {
     async fn evidence_for(&self, caller: &Caller, runtime_data: &[u8]) -> Result<Vec<u8>, AgentError> {
         caller.may(Operation::Evidence)?;
         let report_data = report_data(caller.rules.evidence, runtime_data)?;
+        // The guest's own attestation must find a place at the device, however many callers there are.
+        let _place = self
+            .evidence_places
+            .try_acquire()
+            .map_err(|_| AgentError::EvidenceQueue { waiting: EVIDENCE_PLACES })?;
         let evidence = self.parts.evidence.bound_to(report_data).await?;
         serde_json::to_vec(&evidence).map_err(|error| AgentError::Internal(error.to_string()))
     }
@@ -147,6 +159,7 @@ impl Agent {
             EventLog::On => {}
         }
         let (peer, health) = (caller.peer, self.parts.log_health.clone());
+        let share = self.share_of_log(caller);
         let (length, done) = self
             .parts
             .device
@@ -157,16 +170,42 @@ impl Agent {
                 let Some(registers) = platform.attester.registers() else {
                     return (0, Ok(Extended::NotSupported));
                 };
-                let done = measurements.extend(registers, &event).map(|()| {
+                if let Some((listener, max)) = share
+                    && measurements.log().len() > max
+                {
+                    let found = measurements.log().len();
+                    return (found, Err(AgentError::LogShare { listener, found, max }));
+                }
+                let done = measurements.extend(registers, &event).map_err(AgentError::from).map(|()| {
                     tracing::info!(domain = event.domain, operation = event.operation, %peer, "event measured");
                     Extended::Done
                 });
                 health.set(measurements.state());
                 (measurements.log().len(), done)
             })
-            .await?;
+            .await
+            .map_err(|error| match error {
+                AgentError::DeviceLate { .. } | AgentError::Internal(_) => AgentError::MayBeMeasured,
+                error => error,
+            })?;
         self.parts.metrics.log_is(length);
-        Ok(done?)
+        if matches!(done, Ok(Extended::Done)) {
+            // Tokens speak of a guest in which this had not happened yet.
+            if let Some(client) = &self.parts.key_broker.0 {
+                client.forget_token();
+            }
+            if let Some(client) = &self.parts.attestation_service {
+                client.forget_token();
+            }
+        }
+        done
+    }
+
+    /// Up to which length a caller's listener may fill the log: half, unless it may write any domain, as root's
+    /// may. So workloads cannot keep the platform's events out.
+    fn share_of_log(&self, caller: &Caller) -> Option<(String, usize)> {
+        let rules = &caller.rules;
+        rules.domains.is_some().then(|| (rules.listener.clone(), self.parts.max_log_bytes / 2))
     }
 
     async fn bind_for(&self, caller: &Caller, digest: &[u8]) -> Result<(), AgentError> {
@@ -197,7 +236,10 @@ impl Agent {
 }
 
 fn token_answer(answer: &TokenAnswer<'_>) -> Result<SecretBytes, AgentError> {
-    let text = serde_json::to_vec(answer).map_err(|error| AgentError::Internal(error.to_string()))?;
+    // Room for all of it from the start: a buffer that grows leaves its earlier selves, with the key, behind.
+    let most = answer.token.len().saturating_add(answer.tee_keypair.map_or(0, str::len)).saturating_mul(2);
+    let mut text = Vec::with_capacity(most.saturating_add(64));
+    serde_json::to_writer(&mut text, answer).map_err(|error| AgentError::Internal(error.to_string()))?;
     Ok(SecretBytes::new(text))
 }
 
@@ -246,7 +288,7 @@ impl Api for Agent {
 
     async fn unseal(&self, caller: &Caller, sealed: &[u8]) -> Result<SecretBytes, AgentError> {
         let result = match caller.may(Operation::Unseal) {
-            Ok(()) => self.parts.unsealer.unseal(sealed).await,
+            Ok(()) => self.parts.unsealer.unseal(sealed, &|uri| caller.may_reach(uri)).await,
             Err(error) => Err(error),
         };
         self.ended("unseal", caller, result)

@@ -179,6 +179,14 @@ impl Caller {
     /// [`AgentError::NotAllowed`].
     pub fn may_read(&self, uri: &ResourceUri) -> Result<(), AgentError> {
         self.may(Operation::Resource)?;
+        self.may_reach(uri)
+    }
+
+    /// Whether what stands at `uri` is among the resources of this listener, by whatever operation.
+    ///
+    /// # Errors
+    /// [`AgentError::NotAllowed`].
+    pub fn may_reach(&self, uri: &ResourceUri) -> Result<(), AgentError> {
         let Some(allowed) = &self.rules.resources else { return Ok(()) };
         let path = match uri.plugin() {
             "resource" => uri.segments().join("/"),

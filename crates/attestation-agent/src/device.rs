@@ -2,6 +2,7 @@
 //! deadline for each, so that no request waits on a device inside the runtime and no two disturb each other.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -15,6 +16,8 @@ use crate::measurement::Measurements;
 
 /// The greatest number of calls that wait for the device.
 const MAX_WAITING: usize = 64;
+/// A call that has less time left than this is not begun.
+const LEAST: Duration = Duration::from_millis(20);
 /// What a caller waits longer than the device is given, so that the device's own error arrives.
 const SLACK: Duration = Duration::from_secs(2);
 
@@ -69,8 +72,8 @@ impl Device {
     /// Does `work` on the thread and waits for its result. `work` gets the deadline to hand on.
     ///
     /// # Errors
-    /// [`AgentError::DeviceBusy`] when there is no answer in time or too many wait already,
-    /// [`AgentError::DeviceGone`], [`AgentError::Internal`] when `work` panicked.
+    /// [`AgentError::DeviceBusy`] when the call was not begun: too many wait, or an earlier one takes too long.
+    /// [`AgentError::DeviceLate`] when it was begun and did not end in time. [`AgentError::DeviceGone`], [`AgentError::Internal`] when `work` panicked.
     pub async fn call<T: Send + 'static>(
         &self,
         what: &'static str,
@@ -78,9 +81,13 @@ impl Device {
     ) -> Result<T, AgentError> {
         let deadline = Instant::now() + self.timeout;
         let (answer, answered) = oneshot::channel();
+        let begun = Arc::new(AtomicBool::new(false));
+        let begins = Arc::clone(&begun);
         let job: Job = Box::new(move |platform| {
-            // Whoever has given up waiting gets nothing done: nobody would learn of it.
-            if !answer.is_closed() {
+            // Whoever has given up waiting gets nothing done: nobody would learn of it. And what can hardly
+            // end in time only keeps the next one waiting.
+            if !answer.is_closed() && Instant::now() + LEAST < deadline {
+                begins.store(true, Ordering::SeqCst);
                 let _ = answer.send(work(platform, deadline));
             }
         });
@@ -90,8 +97,11 @@ impl Device {
         })?;
         match tokio::time::timeout(self.patience, answered).await {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(_)) => Err(AgentError::Internal(format!("{what}: the call of the device was cut off"))),
-            Err(_) => Err(self.busy(what)),
+            Ok(Err(_)) if begun.load(Ordering::SeqCst) => {
+                Err(AgentError::Internal(format!("{what}: the call of the device was cut off")))
+            }
+            Err(_) if begun.load(Ordering::SeqCst) => Err(self.late(what)),
+            Ok(Err(_)) | Err(_) => Err(self.busy(what)),
         }
     }
 
@@ -99,6 +109,10 @@ impl Device {
     pub fn busy_seconds(&self) -> Option<u64> {
         let since = *self.busy_since.lock().unwrap_or_else(PoisonError::into_inner);
         since.map(|since| since.elapsed().as_secs())
+    }
+
+    fn late(&self, what: &'static str) -> AgentError {
+        AgentError::DeviceLate { what, seconds: self.timeout.as_secs() }
     }
 
     fn busy(&self, what: &'static str) -> AgentError {
@@ -173,7 +187,7 @@ mod tests {
         let hanging = device.call("hanging", move |_, _| {
             let _ = hold.recv();
         });
-        assert!(matches!(hanging.await, Err(AgentError::DeviceBusy { what: "hanging", .. })));
+        assert!(matches!(hanging.await, Err(AgentError::DeviceLate { what: "hanging", .. })));
         assert!(device.busy_seconds().is_some());
         let late = device.call("late", move |_, _| said.send(()).unwrap());
         assert!(matches!(late.await, Err(AgentError::DeviceBusy { what: "late", .. })));

@@ -82,6 +82,14 @@ pub enum AgentError {
         /// For how long.
         seconds: u64,
     },
+    /// The device did not get done in time.
+    #[error("{what}: the device did not get done within {seconds} s")]
+    DeviceLate {
+        /// What was asked for.
+        what: &'static str,
+        /// How long it had.
+        seconds: u64,
+    },
     /// The device's thread is gone.
     #[error("the device's thread has ended; restart the agent")]
     DeviceGone,
@@ -108,6 +116,30 @@ pub enum AgentError {
         /// The time, in milliseconds.
         millis: u64,
     },
+    /// Callers' places at the device are taken.
+    #[error("{waiting} calls for evidence wait for the device already; ask again later")]
+    EvidenceQueue {
+        /// How many.
+        waiting: usize,
+    },
+    /// The share of the event log that this listener may fill is used up.
+    #[error(
+        "the event log has {found} bytes; callers of {listener} may fill it up to {max}, the rest is kept for root's"
+    )]
+    LogShare {
+        /// The listener's address.
+        listener: String,
+        /// The log's length.
+        found: usize,
+        /// Up to where.
+        max: usize,
+    },
+    /// The device was at an event when the wait for it ended.
+    #[error(
+        "the event may be measured: the device was at it when the wait ended; do not send it again before looking \
+         at the log"
+    )]
+    MayBeMeasured,
     /// Ours.
     #[error("internal error: {0}")]
     Internal(String),
@@ -131,6 +163,10 @@ impl Coded for AgentError {
             AgentError::Internal(_) => "AGT-013",
             AgentError::TooManyRequests { .. } => "AGT-014",
             AgentError::TookTooLong { .. } => "AGT-015",
+            AgentError::DeviceLate { .. } => "AGT-024",
+            AgentError::EvidenceQueue { .. } => "AGT-021",
+            AgentError::LogShare { .. } => "AGT-022",
+            AgentError::MayBeMeasured => "AGT-023",
             AgentError::Attester(error) => error.code(),
             AgentError::Client(error) => error.code(),
             AgentError::Measurement(error) => error.code(),
@@ -150,9 +186,13 @@ impl Coded for AgentError {
             AgentError::NotConfigured { .. }
             | AgentError::NoTee
             | AgentError::DeviceBusy { .. }
+            | AgentError::DeviceLate { .. }
             | AgentError::DeviceGone
             | AgentError::TookTooLong { .. } => Fault::Unavailable,
             AgentError::TooManyRequests { .. } => Fault::RateLimited,
+            AgentError::EvidenceQueue { .. } => Fault::RateLimited,
+            AgentError::LogShare { .. } => Fault::Forbidden,
+            AgentError::MayBeMeasured => Fault::Conflict,
             AgentError::Internal(_) => Fault::Internal,
             AgentError::Attester(error) => error.fault(),
             AgentError::Client(error) => error.fault(),

@@ -15,6 +15,7 @@ use crate::device::Device;
 use crate::error::AgentError;
 use crate::measurement::Measurements;
 use crate::metrics::Metrics;
+use crate::state::LogHealth;
 
 /// The source of evidence of this guest.
 #[derive(Clone)]
@@ -23,12 +24,19 @@ pub struct Evidence {
     device: Device,
     init_data: Option<InitDataMessage>,
     metrics: Arc<Metrics>,
+    log_health: LogHealth,
 }
 
 impl Evidence {
     /// Evidence of `tee`, with the init data to be sent along.
-    pub fn new(tee: Tee, device: Device, init_data: Option<InitDataMessage>, metrics: Arc<Metrics>) -> Self {
-        Evidence { tee, device, init_data, metrics }
+    pub fn new(
+        tee: Tee,
+        device: Device,
+        init_data: Option<InitDataMessage>,
+        metrics: Arc<Metrics>,
+        log_health: LogHealth,
+    ) -> Self {
+        Evidence { tee, device, init_data, metrics, log_health }
     }
 
     /// The TEE.
@@ -41,9 +49,16 @@ impl Evidence {
     /// # Errors
     /// The attester's, and those of the device's thread.
     pub async fn bound_to(&self, report_data: Vec<u8>) -> Result<Value, AgentError> {
-        let metrics = Arc::clone(&self.metrics);
+        let (metrics, health) = (Arc::clone(&self.metrics), self.log_health.clone());
         self.device
             .call("evidence", move |platform, deadline| {
+                // An event that is extended but not yet in the file is in the register already.
+                if let (Some(log), Some(registers)) = (&mut platform.measurements, platform.attester.registers()) {
+                    if let Err(error) = log.settle(registers) {
+                        tracing::warn!(%error, "an event is still half done; the evidence has what is known of it");
+                    }
+                    health.set(log.state());
+                }
                 let aael = platform.measurements.as_ref().map_or(&[][..], Measurements::log);
                 let request = EvidenceRequest { report_data: &report_data, aael, deadline };
                 let began = Instant::now();

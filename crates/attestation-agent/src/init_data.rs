@@ -101,7 +101,7 @@ pub enum InitDataState {
 }
 
 /// Compares the init data with the platform's field, at the start of the agent. With `require` only bound ones
-/// will do (`require_init_data`).
+/// will do (`init_data.require_bound`).
 ///
 /// # Errors
 /// - [`AgentError::Attester`] with `InitDataMismatch` when the platform was launched with others, or with the
@@ -119,11 +119,11 @@ pub fn check_at_start(
     };
     match &state {
         InitDataState::None if require => Err(AgentError::InitDataUnbound {
-            why: "none were given, and `require_init_data` is set".to_owned(),
+            why: "none were given, and bound ones are asked for".to_owned(),
         }),
-        InitDataState::Unbound { why } if require => {
-            Err(AgentError::InitDataUnbound { why: format!("{why}; `require_init_data` is set") })
-        }
+        InitDataState::Unbound { why } if require => Err(AgentError::InitDataUnbound {
+            why: format!("{why}; `init_data.require_bound = false` lets the agent start all the same"),
+        }),
         InitDataState::Unbound { why } => {
             tracing::warn!(tee = %attester.tee(), why, "the init data are not bound");
             Ok(state)

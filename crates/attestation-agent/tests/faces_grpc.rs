@@ -15,12 +15,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use assay_attestation_agent::faces::{Protocol, Services};
+use assay_attestation_agent::faces::{Budget, Protocol, Services};
 use assay_types::Coded as _;
 use bytes::{Buf as _, BufMut as _, Bytes};
 use faces_support::{
-    AGENT, Double, bytes_field, failures, methods, number_field, soon, start_tcp, start_unix, until,
-    with_rules,
+    AGENT, Double, PATIENCE, bytes_field, failures, methods, number_field, soon, start_tcp, start_unix,
+    until, with_rules,
 };
 use http::uri::PathAndQuery;
 use hyper_util::rt::TokioIo;
@@ -220,9 +220,63 @@ async fn calls_that_are_given_up_or_late_are_dropped() {
 }
 
 #[tokio::test]
+async fn large_requests_that_hang_keep_large_ones_out_and_no_small_ones() {
+    let api = Arc::new(Double::default());
+    let running = start_unix(Protocol::Grpc, &api, |settings| {
+        settings.limits.large = Budget::of(1 << 20);
+        settings.limits.place_timeout = Duration::from_millis(200);
+    })
+    .await;
+    let hangs = channel(running.path().to_owned()).await;
+    let hang = tokio::spawn(async move {
+        let data = [&b"hold"[..], &[0; 500_000]].concat();
+        call(&hangs, AGENT, "GetEvidence", &bytes_field(1, &data)).await
+    });
+    until(|| api.held.load(Ordering::SeqCst) == 1).await;
+    let other = channel(running.path().to_owned()).await;
+    let large = bytes_field(1, &vec![7; 500_000]);
+    for _ in 0..2 {
+        let status = call(&other, AGENT, "GetEvidence", &large).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+        assert!(status.message().starts_with("AGT-014: "), "{status}");
+        let small = bytes_field(1, &[7; 10_000]);
+        assert_eq!(call(&other, AGENT, "GetEvidence", &small).await.unwrap().len(), 10_005);
+    }
+    hang.abort();
+    until(|| api.dropped.load(Ordering::SeqCst) == 1).await;
+    soon(async { while call(&other, AGENT, "GetEvidence", &large).await.is_err() {} }).await;
+    drop(other);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_finds_no_place_is_refused_early() {
+    let api = Arc::new(Double::default());
+    let running = start_unix(Protocol::Grpc, &api, |settings| {
+        settings.limits.requests_at_a_time = 1;
+        settings.limits.place_timeout = Duration::from_millis(200);
+    })
+    .await;
+    let channel = channel(running.path().to_owned()).await;
+    let hangs = channel.clone();
+    let hang =
+        tokio::spawn(async move { call(&hangs, AGENT, "GetEvidence", &bytes_field(1, b"hold")).await });
+    until(|| api.held.load(Ordering::SeqCst) == 1).await;
+    let status = call(&channel, AGENT, "GetEvidence", b"").await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    hang.abort();
+    drop(channel);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn two_hundred_requests_at_once() {
     let api = Arc::new(Double::default());
-    let running = start_unix(Protocol::Grpc, &api, |settings| settings.limits.requests_at_a_time = 8).await;
+    let running = start_unix(Protocol::Grpc, &api, |settings| {
+        settings.limits.requests_at_a_time = 8;
+        settings.limits.place_timeout = PATIENCE;
+    })
+    .await;
     let channel = channel(running.path().to_owned()).await;
     let many = (0..200_u32).map(|n| {
         let channel = channel.clone();

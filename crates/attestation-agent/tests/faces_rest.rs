@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use assay_attestation_agent::api::Extended;
-use assay_attestation_agent::faces::{Protocol, Readiness, RestExtras, Services};
+use assay_attestation_agent::faces::{Budget, Protocol, Readiness, RestExtras, Services};
 use assay_client::ClientError;
 use assay_types::{Coded as _, ErrorInformation};
-use faces_support::{Double, Running, failures, soon, start_tcp, start_unix, until, with_rules};
+use faces_support::{Double, PATIENCE, Running, failures, soon, start_tcp, start_unix, until, with_rules};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -437,6 +437,7 @@ async fn with_every_place_taken_a_request_waits_for_its_turn() {
     let (running, address) = start_tcp(Protocol::Rest, &api, |settings| {
         settings.limits.requests_at_a_time = 1;
         settings.limits.request_timeout = Duration::from_secs(1);
+        settings.limits.place_timeout = PATIENCE;
     })
     .await;
     let hold = "/aa/evidence?runtime_data=hold";
@@ -447,6 +448,66 @@ async fn with_every_place_taken_a_request_waits_for_its_turn() {
     assert_eq!(first.status, 504);
     // It came later than the first, so it got the place when that one was late.
     assert_eq!(second.status, 200);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn how_the_agent_does_can_be_asked_while_every_place_hangs() {
+    let api = Arc::new(Double::default());
+    let (running, address) = start_tcp(Protocol::Rest, &api, |settings| {
+        // The places are the default's, fewer than its connections; and the time is longer than the test's.
+        settings.limits.place_timeout = Duration::from_millis(200);
+        settings.extras = Some(RestExtras {
+            ready: Arc::new(|| Readiness { ready: true, detail: "yes".into() }),
+            metrics: Arc::new(|| "# EOF\n".into()),
+        });
+    })
+    .await;
+    let mut hang = Vec::new();
+    for _ in 0..48 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let hold = request("GET", "/aa/evidence?runtime_data=hold", "");
+        stream.write_all(hold.as_bytes()).await.unwrap();
+        hang.push(stream);
+    }
+    until(|| api.held.load(Ordering::SeqCst) == 48).await;
+    for target in ["/healthz", "/readyz", "/metrics", "/info"] {
+        assert_eq!(ask(address, "GET", target, "").await.status, 200, "{target}");
+    }
+    // Work is refused early.
+    for target in ["/aa/evidence?runtime_data=x", "/aa/token?token_type=kbs", "/cdh/resource/a/b/c"] {
+        let found = ask(address, "GET", target, "").await;
+        found.is_problem(429, "AGT-014", "48 requests");
+        assert_eq!(found.header("retry-after"), Some("2"));
+    }
+    drop(hang);
+    until(|| api.dropped.load(Ordering::SeqCst) == 48).await;
+    assert_eq!(ask(address, "GET", "/aa/evidence?runtime_data=x", "").await.status, 200);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn large_bodies_have_their_memory_together() {
+    let api = Arc::new(Double::default());
+    let (running, address) = start_tcp(Protocol::Rest, &api, |settings| {
+        settings.limits.large = Budget::of(150_000);
+        settings.limits.place_timeout = Duration::from_millis(200);
+    })
+    .await;
+    let event = |length| format!(r#"{{"domain":"d","operation":"o","content":"{}"}}"#, "x".repeat(length));
+    // One that does not come whole.
+    let whole = request("POST", "/aa/aael", &event(100_000));
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    slow.write_all(&whole.as_bytes()[..50_000]).await.unwrap();
+    // Until it is seen, another may find the memory free.
+    soon(async { while ask(address, "POST", "/aa/aael", &event(100_000)).await.status == 200 {} }).await;
+    ask(address, "POST", "/aa/aael", &event(100_000)).await.is_problem(429, "AGT-014", "");
+    assert_eq!(ask(address, "POST", "/aa/aael", &event(10_000)).await.status, 200);
+    slow.write_all(&whole.as_bytes()[50_000..]).await.unwrap();
+    let mut answer = Vec::new();
+    soon(slow.read_to_end(&mut answer)).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+    assert_eq!(ask(address, "POST", "/aa/aael", &event(100_000)).await.status, 200);
     running.stop().await;
 }
 
@@ -472,6 +533,7 @@ async fn two_hundred_requests_at_once() {
     let (running, address) = start_tcp(Protocol::Rest, &api, |settings| {
         settings.limits.connections = 16;
         settings.limits.requests_at_a_time = 8;
+        settings.limits.place_timeout = PATIENCE;
     })
     .await;
     let many = (0..200).map(|n| {

@@ -35,11 +35,14 @@ async fn a_socket_has_its_mode_and_missing_directories_are_made() {
             let made = std::fs::metadata(directory.path().join(made)).unwrap();
             assert_eq!(made.permissions().mode() & 0o7777, 0o755);
         }
-        // Nothing but the socket is left beside it.
-        let names: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
-        assert_eq!(names.len(), 1, "{names:?}");
+        // Nothing but the socket and its lock is left.
+        let names = || {
+            let entries = std::fs::read_dir(path.parent().unwrap()).unwrap();
+            entries.map(|entry| entry.unwrap().file_name()).collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(names(), [".agent.sock.lock".into(), "agent.sock".into()].into());
         running.stop().await;
-        assert!(!path.exists());
+        assert_eq!(names(), [".agent.sock.lock".into()].into());
     }
 }
 
@@ -163,10 +166,10 @@ async fn at_the_end_only_ones_own_socket_is_removed() {
 }
 
 #[tokio::test]
-async fn one_agent_binds_in_a_directory_at_a_time() {
+async fn one_agent_binds_a_path_at_a_time() {
     let directory = tempfile::tempdir().unwrap();
     let path = socket_in(&directory);
-    let other = std::fs::File::open(directory.path()).unwrap();
+    let other = std::fs::File::create(lock_of(&path)).unwrap();
     rustix::fs::flock(&other, rustix::fs::FlockOperation::LockShared).unwrap();
     let settings = settings(Address::Unix(path.clone()), Protocol::TtRpc);
     let binding = tokio::spawn(async move { faces::bind(&settings).await });
@@ -176,6 +179,77 @@ async fn one_agent_binds_in_a_directory_at_a_time() {
     let bound = soon(binding).await.unwrap().unwrap();
     assert!(path.exists());
     drop(bound);
+}
+
+fn lock_of(path: &std::path::Path) -> std::path::PathBuf {
+    path.with_file_name(".agent.sock.lock")
+}
+
+#[tokio::test]
+async fn a_lock_on_the_directory_which_anyone_may_take_keeps_nobody_from_starting() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = socket_in(&directory);
+    let other = std::fs::File::open(directory.path()).unwrap();
+    rustix::fs::flock(&other, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    faces::bind(&settings(Address::Unix(path), Protocol::TtRpc)).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_locks_file_is_nobody_elses_and_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = socket_in(&directory);
+    let settings = settings(Address::Unix(path.clone()), Protocol::TtRpc);
+    // One that others could open is closed to them.
+    std::fs::write(lock_of(&path), "").unwrap();
+    std::fs::set_permissions(lock_of(&path), std::fs::Permissions::from_mode(0o666)).unwrap();
+    let mut inode = std::fs::metadata(lock_of(&path)).unwrap().ino();
+    for round in 0..3 {
+        drop(faces::bind(&settings).await.unwrap());
+        assert!(!path.exists());
+        let lock = std::fs::symlink_metadata(lock_of(&path)).unwrap();
+        assert!(lock.is_file());
+        assert_eq!(lock.mode() & 0o7777, 0o600);
+        assert_eq!(lock.uid(), rustix::process::geteuid().as_raw());
+        if round != 1 {
+            assert_eq!(lock.ino(), inode, "{round}");
+        }
+        inode = lock.ino();
+        if round == 0 {
+            std::fs::remove_file(lock_of(&path)).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_locks_file_that_is_another_thing_or_anothers_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = socket_in(&directory);
+    let settings = settings(Address::Unix(path.clone()), Protocol::TtRpc);
+    let target = directory.path().join("target");
+    // A link is not followed, whether it leads anywhere or not.
+    std::os::unix::fs::symlink(&target, lock_of(&path)).unwrap();
+    faces::bind(&settings).await.unwrap_err();
+    assert!(!target.exists());
+    std::fs::write(&target, "").unwrap();
+    std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o644)).unwrap();
+    faces::bind(&settings).await.unwrap_err();
+    assert_eq!(std::fs::metadata(&target).unwrap().mode() & 0o7777, 0o644);
+    std::fs::remove_file(lock_of(&path)).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, lock_of(&path), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+        .unwrap();
+    let error = faces::bind(&settings).await.unwrap_err();
+    assert!(error.to_string().contains("is no file"), "{error}");
+    std::fs::remove_file(lock_of(&path)).unwrap();
+    // Only root can give a file away.
+    if rustix::process::geteuid().is_root() {
+        std::fs::write(lock_of(&path), "").unwrap();
+        std::os::unix::fs::chown(lock_of(&path), Some(12_345), None).unwrap();
+        let error = faces::bind(&settings).await.unwrap_err();
+        assert!(error.to_string().contains("a file of user id 12345; remove it"), "{error}");
+        std::fs::remove_file(lock_of(&path)).unwrap();
+    }
+    assert!(!path.exists());
+    faces::bind(&settings).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]

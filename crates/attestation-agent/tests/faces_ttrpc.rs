@@ -16,11 +16,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use assay_attestation_agent::caller::Operation;
-use assay_attestation_agent::faces::{Protocol, Services};
+use assay_attestation_agent::faces::{Budget, LARGE, ListenerSettings, Protocol, Services};
 use assay_types::Coded as _;
 use faces_support::{
-    AGENT, Double, bad, bytes_field, exchange, failures, frame, good, is_bad, methods, number_field,
-    read_frame, request, soon, start_unix, until, with_rules,
+    AGENT, Double, PATIENCE, bad, bytes_field, exchange, failures, frame, good, is_bad, methods,
+    number_field, read_frame, request, soon, start_unix, until, with_rules,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -308,7 +308,7 @@ async fn a_request_that_finds_no_place_in_time_is_told_so() {
     let api = Arc::new(Double::default());
     let running = start_unix(Protocol::TtRpc, &api, |settings| {
         settings.limits.requests_at_a_time = 1;
-        settings.limits.request_timeout = Duration::from_millis(300);
+        settings.limits.place_timeout = Duration::from_millis(300);
     })
     .await;
     // Its answer of 1 MB is not taken, so it keeps the only place.
@@ -325,12 +325,80 @@ async fn a_request_that_finds_no_place_in_time_is_told_so() {
     running.stop().await;
 }
 
+/// A request for evidence that hangs, of so many bytes of runtime data.
+fn hanging(stream: u32, length: usize) -> Vec<u8> {
+    let mut data = b"hold".to_vec();
+    data.resize(length, 0);
+    frame(stream, 1, &request(AGENT, "GetEvidence", &bytes_field(1, &data)))
+}
+
+#[tokio::test]
+async fn large_requests_that_hang_keep_large_ones_out_and_no_small_ones() {
+    let api = Arc::new(Double::default());
+    // Two listeners share the memory of one large request.
+    let budget = Budget::of(600_000);
+    let edit = |settings: &mut ListenerSettings| {
+        settings.limits.large = budget.clone();
+        settings.limits.place_timeout = Duration::from_millis(200);
+    };
+    let first = start_unix(Protocol::TtRpc, &api, edit).await;
+    let second = start_unix(Protocol::TtRpc, &api, edit).await;
+    let mut hangs = first.connect().await;
+    hangs.write_all(&hanging(1, 500_000)).await.unwrap();
+    until(|| api.held.load(Ordering::SeqCst) == 1).await;
+    for running in [&first, &second] {
+        let mut stream = running.connect().await;
+        let large = bytes_field(1, &[7; 200_000]);
+        for _ in 0..2 {
+            let answer = exchange(&mut stream, AGENT, "GetEvidence", &large).await;
+            assert!(is_bad(&answer, 8, "AGT-014"), "{:?}", String::from_utf8_lossy(&answer));
+            // What follows is read as it is: the payload was thrown away, not more.
+            let small = vec![7; LARGE - 200];
+            let answer = exchange(&mut stream, AGENT, "GetEvidence", &bytes_field(1, &small)).await;
+            assert!(answer == good(&bytes_field(1, &[b"E:", &small[..]].concat())));
+        }
+    }
+    drop(hangs);
+    until(|| api.dropped.load(Ordering::SeqCst) == 1).await;
+    let mut stream = second.connect().await;
+    // It may still be refused, until the connection that is gone has given back its memory.
+    let large = bytes_field(1, &[7; 500_000]);
+    soon(async { while exchange(&mut stream, AGENT, "GetEvidence", &large).await[0..2] != [0x0a, 0] {} })
+        .await;
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_has_one_large_request_at_a_time() {
+    let api = Arc::new(Double::default());
+    let running = start_unix(Protocol::TtRpc, &api, |settings| {
+        settings.limits.large = Budget::of(10 << 20);
+        settings.limits.place_timeout = Duration::from_millis(200);
+    })
+    .await;
+    let mut stream = running.connect().await;
+    stream.write_all(&hanging(1, 100_000)).await.unwrap();
+    until(|| api.held.load(Ordering::SeqCst) == 1).await;
+    stream.write_all(&hanging(3, 100_000)).await.unwrap();
+    let (id, _, answer) = read_frame(&mut stream).await;
+    assert!(id == 3 && is_bad(&answer, 8, "AGT-014"), "{id} {:?}", String::from_utf8_lossy(&answer));
+    stream.write_all(&frame(5, 1, &request(AGENT, "GetTeeType", b""))).await.unwrap();
+    assert_eq!(read_frame(&mut stream).await.2, good(&bytes_field(1, b"snp")));
+    let mut other = running.connect().await;
+    other.write_all(&hanging(1, 100_000)).await.unwrap();
+    until(|| api.held.load(Ordering::SeqCst) == 2).await;
+    drop((stream, other));
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn two_hundred_requests_at_once_over_one_connection_and_many() {
     let api = Arc::new(Double::default());
     let running = start_unix(Protocol::TtRpc, &api, |settings| {
         settings.limits.requests_at_a_time = 8;
         settings.limits.connections = 16;
+        settings.limits.place_timeout = PATIENCE;
     })
     .await;
     let (mut reader, mut writer) = running.connect().await.into_split();

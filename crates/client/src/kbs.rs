@@ -80,6 +80,12 @@ impl KbsClient {
         Ok(self.sessions.attest().await?.token.clone())
     }
 
+    /// Forgets the token at hand, because what the guest is has changed: an event was measured. The next call
+    /// attests anew.
+    pub fn forget_token(&self) {
+        self.sessions.forget();
+    }
+
     /// The secret at `path`, decrypted. Attests first when there is no valid token.
     ///
     /// # Errors
@@ -147,6 +153,10 @@ impl KbsClient {
                 let session = self.session(Some(&session), deadline).await?;
                 let answer = self.fetch_with(request(&session)?, &url, limit, deadline).await?;
                 Ok((session, answer))
+            }
+            Err(Trouble::Final(error @ ClientError::Denied { .. })) => {
+                self.sessions.forget_denied(&session);
+                Err(error)
             }
             Err(trouble) => Err(trouble.into()),
         }

@@ -30,6 +30,8 @@
 //!   `Retry-After` obeyed, a bounded number of attempts and a total deadline ([`RetryPolicy`]). Each
 //!   attempt at an attestation is a new handshake with a new challenge, key and evidence.
 //! - 401 at a resource: once, after one new attestation.
+//! - A denial: never. But when the token was not new (10 s), the next call attests anew: what the server
+//!   knows of the guest may have changed.
 //! - At the next address of the service, without waiting: what makes an address unavailable, and a TLS
 //!   certificate that is not accepted. Where all fail, every outcome is in the error.
 //! - Nothing else. A denial stays one, however often it is asked for. The administrator's client

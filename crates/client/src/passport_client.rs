@@ -79,6 +79,12 @@ impl PassportClient {
     pub async fn attest(&self) -> Result<Token, ClientError> {
         Ok(self.sessions.attest().await?.token.clone())
     }
+
+    /// Forgets the token at hand, because what the guest is has changed: an event was measured. The next call
+    /// attests anew.
+    pub fn forget_token(&self) {
+        self.sessions.forget();
+    }
 }
 
 impl PassportClientBuilder {

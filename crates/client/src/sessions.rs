@@ -15,6 +15,8 @@ use crate::retry::{RetryPolicy, Waiting, retrying};
 
 /// How long a renewal that failed is not tried again while the old token is still valid.
 const RENEWAL_PAUSE: i64 = 10;
+/// How old a session is at least, in seconds, before a denial makes the next call attest anew.
+const DENIAL_PAUSE: i64 = 10;
 /// The longest total deadline; a longer one would be none.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(3600);
 
@@ -40,10 +42,22 @@ pub(crate) struct Sessions {
     pub(crate) state: Mutex<State>,
 }
 
+/// An attestation that callers wait for together.
+struct UnderWay {
+    number: u64,
+    flight: Flight,
+    gives_up: Instant,
+}
+
 #[derive(Default)]
 pub(crate) struct State {
     session: Option<Arc<Session>>,
-    flight: Option<Flight>,
+    /// The attestation under way.
+    flight: Option<UnderWay>,
+    /// How many were begun; the number of the last one.
+    flights: u64,
+    /// Counts the times that everything so far was forgotten: what was begun before does not count after.
+    generation: u64,
     renew_not_before: Option<UnixTime>,
 }
 
@@ -73,7 +87,19 @@ impl Sessions {
                     return Ok(Arc::clone(session));
                 }
             }
-            let flight = state.flight.get_or_insert_with(|| self.begin()).clone();
+            let generation = state.generation;
+            // One that is about to give up is for those who wait already.
+            let flight = match &state.flight {
+                Some(under_way) if Instant::now() < under_way.gives_up => under_way.flight.clone(),
+                _ => {
+                    let number = state.flights.wrapping_add(1);
+                    let flight = self.begin(generation, number);
+                    let gives_up = self.deadline();
+                    state.flights = number;
+                    state.flight = Some(UnderWay { number, flight: flight.clone(), gives_up });
+                    flight
+                }
+            };
             (flight, valid)
         };
         match (want, valid) {
@@ -88,21 +114,48 @@ impl Sessions {
 
     /// A new session, by a handshake of its own.
     pub(crate) async fn attest(&self) -> Result<Arc<Session>, ClientError> {
-        let deadline = self.deadline();
+        let (deadline, generation) = (self.deadline(), self.state().generation);
         let attempt = || self.guest.attest(deadline);
         let session = Arc::new(retrying(&self.policy, &*self.waiting, deadline, attempt).await?);
-        self.state().session = Some(Arc::clone(&session));
+        let mut state = self.state();
+        if state.generation == generation {
+            state.session = Some(Arc::clone(&session));
+        }
         Ok(session)
+    }
+
+    /// Forgets the session, and one that is under way: the guest is no longer what they say. Whoever waits
+    /// already still gets the latter.
+    pub(crate) fn forget(&self) {
+        let mut state = self.state();
+        state.generation = state.generation.wrapping_add(1);
+        state.session = None;
+        state.flight = None;
+        state.renew_not_before = None;
+    }
+
+    /// Forgets this session after a policy said no to it, unless it is new: the next call asks with fresh
+    /// evidence, as what the server knows of the guest may have changed. A caller that asks on and on causes
+    /// no more than one attestation in [`DENIAL_PAUSE`] seconds.
+    pub(crate) fn forget_denied(&self, session: &Arc<Session>) {
+        let mut state = self.state();
+        let old = session.token.asked().plus(DENIAL_PAUSE) <= self.guest.clock.now();
+        if old && state.session.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, session)) {
+            state.session = None;
+        }
     }
 
     /// Begins the attestation that all callers share. It runs as a task of its own, so that a caller
     /// that goes away does not end it for the others.
-    fn begin(self: &Arc<Self>) -> Flight {
+    fn begin(self: &Arc<Self>, generation: u64, number: u64) -> Flight {
         let sessions = Arc::clone(self);
         let task = tokio::spawn(async move {
-            let landing = Landing(&sessions);
+            let landing = Landing(&sessions, number);
             let result = landing.0.attest().await;
             let mut state = landing.0.state();
+            if state.generation != generation {
+                return result;
+            }
             state.renew_not_before = None;
             match &result {
                 Ok(_) => {}
@@ -135,10 +188,14 @@ impl Sessions {
 }
 
 /// Lets the next caller begin a new attestation, however this one ends.
-struct Landing<'a>(&'a Arc<Sessions>);
+struct Landing<'a>(&'a Arc<Sessions>, u64);
 
 impl Drop for Landing<'_> {
     fn drop(&mut self) {
-        self.0.state().flight = None;
+        let mut state = self.0.state();
+        // The one there may be a later one.
+        if state.flight.as_ref().is_some_and(|under_way| under_way.number == self.1) {
+            state.flight = None;
+        }
     }
 }

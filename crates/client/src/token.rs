@@ -60,6 +60,11 @@ impl Token {
         self.ends
     }
 
+    /// When it was asked for, by the guest's clock.
+    pub(crate) fn asked(&self) -> UnixTime {
+        self.ends.plus(self.lifetime.saturating_neg())
+    }
+
     /// How long it is valid in all, in seconds; more than 0.
     pub(crate) fn lifetime(&self) -> i64 {
         self.lifetime

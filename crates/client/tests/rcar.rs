@@ -364,6 +364,47 @@ async fn attest_always_makes_new_evidence() {
 }
 
 #[tokio::test]
+async fn what_was_forgotten_is_not_given_again_nor_what_was_under_way() {
+    let world = World::new().await;
+    let client = world.client();
+    assert_eq!(client.token().await.unwrap().id(), Some("token-1"));
+    client.forget_token();
+    assert_eq!(client.token().await.unwrap().id(), Some("token-2"));
+    // One under way when the guest changed is for those who waited already, and for nobody else.
+    client.forget_token();
+    let gate = Arc::new(Semaphore::new(0));
+    *world.kbs.gate.lock().unwrap() = Some(gate.clone());
+    let (early, late) = tokio::join!(client.token(), async {
+        world.kbs.until(ATTEST, 3).await;
+        client.forget_token();
+        let late = client.token();
+        let (late, ()) = tokio::join!(late, async {
+            world.kbs.until(ATTEST, 4).await;
+            gate.add_permits(50);
+        });
+        late
+    });
+    let (early, late) = (early.unwrap(), late.unwrap());
+    assert_ne!(early.id(), late.id());
+    assert_eq!(client.token().await.unwrap().id(), late.id());
+}
+
+#[tokio::test]
+async fn after_a_denial_the_next_call_attests_anew_unless_the_token_is_new() {
+    let world = World::new().await;
+    let client = world.client();
+    client.token().await.unwrap();
+    let denied = || Say::problem(403, "PolicyDeny", "no");
+    for (seconds, attestations) in [(0, 1), (9, 1), (1, 2)] {
+        world.kbs.clock.advance(seconds);
+        world.kbs.script("/kbs/v0/resource/r/t/t", [denied()]);
+        assert!(matches!(client.resource(&path()).await, Err(ClientError::Denied { .. })));
+        client.token().await.unwrap();
+        assert_eq!(world.kbs.count(ATTEST), attestations, "after {seconds} more seconds");
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_is_not_accepted_leads_to_one_new_attestation() {
     let world = World::new().await;
     let client = world.client();

@@ -174,6 +174,18 @@ async fn a_guest_can_add_policies_but_not_get_out_of_the_services() {
     assert_eq!(status, "contraindicated", "what a guest adds can make it stricter");
 }
 
+#[tokio::test]
+async fn more_policies_than_are_applied_are_refused_before_anything_is_done_with_them() {
+    let world = world().await;
+    let guest = guest(&world, Tee::Snp).await;
+    let mut body = request(&world, &guest);
+    body["policy_ids"] = json!(vec!["same"; 9]);
+    assert_eq!(attest(&world, &body).await.refusal().1, "AS-010");
+    // The challenge was not spent on it.
+    body["policy_ids"] = json!([]);
+    attest(&world, &body).await.ok();
+}
+
 struct Emulated {
     emulator: Emulator,
     tee: Tee,

@@ -114,7 +114,7 @@ async fn each_refusal_alone() {
             |all| all["policy_ids"] = (0..9).map(|n| json!(format!("p{n}"))).collect(),
             400,
             "AS-010",
-            "10 policy ids",
+            "9 policy ids",
         ),
     ];
     let world = world().await;

@@ -1,6 +1,6 @@
 //! Why a sealed secret is not opened, or not made.
 
-use assay_types::{Coded, Fault, NotAResourcePath, NotAResourceUri};
+use assay_types::{Coded, Fault, NotAResourcePath, NotAResourceUri, NotOfResourcePlugin};
 
 /// An error of a sealed secret.
 ///
@@ -173,6 +173,16 @@ pub enum SealedSecretError {
         /// What is wrong.
         why: String,
     },
+    /// A URI of a resource that no secret of the key broker can have.
+    #[error("{member} {found:?} names no secret of the key broker: {why}")]
+    NotASecret {
+        /// The member of the payload, or the header's `kid`.
+        member: &'static str,
+        /// Its value.
+        found: String,
+        /// Why.
+        why: NotOfResourcePlugin,
+    },
     /// The cryptographic library failed at what cannot fail by the input.
     #[error("{operation} failed")]
     Cryptography {
@@ -214,6 +224,7 @@ impl Coded for SealedSecretError {
             SealedSecretError::KeyNotTrusted { .. } => "SEA-023",
             SealedSecretError::KeyFile { .. } => "SEA-024",
             SealedSecretError::Cryptography { .. } => "SEA-025",
+            SealedSecretError::NotASecret { .. } => "SEA-026",
         }
     }
 

@@ -237,8 +237,8 @@ impl Vault {
     /// What to ask the key broker for: `name` is a URI, or the path `a/b/c` alone.
     ///
     /// # Errors
-    /// [`SealedSecretError::Provider`] when it is kept elsewhere, [`SealedSecretError::ResourceUri`] or
-    /// [`SealedSecretError::ResourcePath`] when the name is none.
+    /// [`SealedSecretError::Provider`] when it is kept elsewhere, [`SealedSecretError::ResourceUri`],
+    /// [`SealedSecretError::ResourcePath`] or [`SealedSecretError::NotASecret`] when the name is none.
     pub fn resource(&self) -> Result<ResourceUri, SealedSecretError> {
         self.provider.must_be_kbs("vault")?;
         if self.name.contains("://") {
@@ -283,7 +283,8 @@ impl Envelope {
     ///
     /// # Errors
     /// [`SealedSecretError::Provider`] when another provider decrypts the data key,
-    /// [`SealedSecretError::ResourceUri`] when `key_id` is no URI.
+    /// [`SealedSecretError::ResourceUri`] or [`SealedSecretError::NotASecret`] when `key_id` is no URI of a
+    /// resource.
     pub fn key_resource(&self) -> Result<ResourceUri, SealedSecretError> {
         self.provider.must_be_kbs("envelope")?;
         uri("key_id", &self.key_id)
@@ -291,5 +292,15 @@ impl Envelope {
 }
 
 fn uri(member: &'static str, text: &str) -> Result<ResourceUri, SealedSecretError> {
-    text.parse().map_err(|why| SealedSecretError::ResourceUri { member, found: shown(text), why })
+    let uri: ResourceUri =
+        text.parse().map_err(|why| SealedSecretError::ResourceUri { member, found: shown(text), why })?;
+    // The paths of other plugins are theirs to judge.
+    if uri.plugin() == "resource" {
+        uri.resource_path().map_err(|why| SealedSecretError::NotASecret {
+            member,
+            found: shown(text),
+            why,
+        })?;
+    }
+    Ok(uri)
 }

@@ -23,8 +23,9 @@ pub const KEY_ENCRYPTION_KEY_LEN: usize = 32;
 /// name of a file in the guest.
 ///
 /// # Errors
-/// [`SealedSecretError::KeyName`]; [`SealedSecretError::Provider`], [`SealedSecretError::ResourceUri`] or
-/// [`SealedSecretError::ResourcePath`] when no agent could open it; [`SealedSecretError::TooLarge`].
+/// [`SealedSecretError::KeyName`]; [`SealedSecretError::Provider`], [`SealedSecretError::ResourceUri`],
+/// [`SealedSecretError::ResourcePath`] or [`SealedSecretError::NotASecret`] when no agent could open it;
+/// [`SealedSecretError::TooLarge`].
 pub fn seal_vault(key: &SealingKey, kid: &str, vault: Vault) -> Result<String, SealedSecretError> {
     vault.resource()?;
     sign(key, kid, &Payload::Vault(vault))
@@ -35,7 +36,8 @@ pub fn seal_vault(key: &SealingKey, kid: &str, vault: Vault) -> Result<String, S
 ///
 /// # Errors
 /// [`SealedSecretError::KeyName`], [`SealedSecretError::Length`] for the key,
-/// [`SealedSecretError::TooLarge`], [`SealedSecretError::Cryptography`].
+/// [`SealedSecretError::NotASecret`] when no agent could open it, [`SealedSecretError::TooLarge`],
+/// [`SealedSecretError::Cryptography`].
 pub fn seal_envelope(
     key: &SealingKey,
     kid: &str,
@@ -64,6 +66,7 @@ pub fn seal_envelope(
         provider_settings: Map::new(),
         annotations: Map::new(),
     };
+    envelope.key_resource()?;
     sign(key, kid, &Payload::Envelope(envelope))
 }
 

@@ -125,9 +125,21 @@ pub(crate) fn check_kid(kid: &str) -> Result<(), SealedSecretError> {
     } else if kid.chars().any(char::is_control) {
         "it has control characters"
     } else {
-        return Ok(());
+        return key_of_resource(kid);
     };
     Err(SealedSecretError::KeyName { why: why.to_owned() })
+}
+
+/// A key that the key broker keeps is a secret of it. Other plugins answer what their query says, so that
+/// whoever chooses the `kid` would choose the key.
+fn key_of_resource(kid: &str) -> Result<(), SealedSecretError> {
+    let Ok(uri) = kid.parse::<ResourceUri>() else { return Ok(()) };
+    uri.resource_path().map_err(|why| SealedSecretError::NotASecret {
+        member: "kid",
+        found: shown(kid),
+        why,
+    })?;
+    Ok(())
 }
 
 /// A sealed secret in its parts, nothing verified.
@@ -150,7 +162,8 @@ impl<'a> Unverified<'a> {
     /// # Errors
     /// [`SealedSecretError::Form`], [`SealedSecretError::TooLarge`], [`SealedSecretError::Encoding`];
     /// [`SealedSecretError::Header`], [`SealedSecretError::Algorithm`], [`SealedSecretError::Critical`] and
-    /// [`SealedSecretError::KeyName`] for the header; [`SealedSecretError::Length`] for the signature.
+    /// [`SealedSecretError::KeyName`] for the header, [`SealedSecretError::NotASecret`] for a `kid` that is
+    /// the URI of something else than a secret; [`SealedSecretError::Length`] for the signature.
     pub fn parse(text: &'a str) -> Result<Self, SealedSecretError> {
         let parts = Parts::of(text)?;
         let kid = read_header(parts.header)?;
@@ -166,8 +179,8 @@ impl<'a> Unverified<'a> {
         Ok(Unverified { kid, signing_input: parts.signing_input, payload, signature })
     }
 
-    /// The name of the key that is said to have signed: the URI of a resource, or the name of a file. 1 to
-    /// [`MAX_KID_BYTES`] bytes without control characters. Whoever made the text chose it.
+    /// The name of the key that is said to have signed: the URI of a secret (plugin `resource`), or the name
+    /// of a file. 1 to [`MAX_KID_BYTES`] bytes without control characters. Whoever made the text chose it.
     pub fn kid(&self) -> &str {
         &self.kid
     }

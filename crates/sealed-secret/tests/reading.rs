@@ -174,6 +174,11 @@ fn each_fault_of_the_header_is_found() {
         (r#"{"alg":"ES256","kid":""}"#.to_owned(), "SEA-007"),
         (r#"{"alg":"ES256","kid":"a\nb"}"#.to_owned(), "SEA-007"),
         (format!(r#"{{"alg":"ES256","kid":"{kid}"}}"#), "SEA-002"),
+        // URIs of what is no secret of the key broker.
+        (r#"{"alg":"ES256","kid":"kbs+pki:///a/b/c"}"#.to_owned(), "SEA-026"),
+        (r#"{"alg":"ES256","kid":"kbs+pki:///key?jwk=mine"}"#.to_owned(), "SEA-026"),
+        (r#"{"alg":"ES256","kid":"kbs:///a/b"}"#.to_owned(), "SEA-026"),
+        (r#"{"alg":"ES256","kid":"kbs://a/b/c"}"#.to_owned(), "SEA-026"),
     ] {
         // Signed rightly: only the header is wrong.
         let error = open(&sign(&header, &vault_json())).unwrap_err();
@@ -181,6 +186,9 @@ fn each_fault_of_the_header_is_found() {
     }
     let with_more = sign(r#"{"typ":"JOSE","alg":"ES256","kid":"k"}"#, &vault_json());
     assert!(open(&with_more).is_ok());
+    for kid in ["kbs:///a/b/c", "kbs://host/a/b/c", "kbs+resource:///a/b/c"] {
+        assert!(open(&sign(&format!(r#"{{"alg":"ES256","kid":"{kid}"}}"#), &vault_json())).is_ok(), "{kid}");
+    }
 }
 
 #[test]
@@ -228,8 +236,13 @@ fn what_a_payload_names_must_be_a_resource() {
     assert_eq!(vault("../b/c").unwrap_err().code(), "SEA-021");
     assert_eq!(vault("kbs:///a/../c").unwrap_err().code(), "SEA-020");
     assert_eq!(vault("https://x/a/b/c").unwrap_err().code(), "SEA-020");
+    assert_eq!(vault("kbs://host/a/b/c").unwrap(), "kbs://host/a/b/c");
+    assert_eq!(vault("kbs://a/b/c").unwrap_err().code(), "SEA-026");
+    assert_eq!(vault("kbs:///a/b/c/d").unwrap_err().code(), "SEA-026");
     let bare = envelope(&changed("envelope", |p| p["key_id"] = json!("default/kek/1")));
     assert_eq!(bare.unwrap_data_key(&kek()).unwrap_err().code(), "SEA-020");
+    let host = envelope(&changed("envelope", |p| p["key_id"] = json!("kbs://default/kek/1")));
+    assert_eq!(host.key_resource().unwrap_err().code(), "SEA-026");
 }
 
 #[test]

@@ -113,6 +113,30 @@ fn what_no_agent_could_open_is_not_sealed() {
 }
 
 #[test]
+fn two_slashes_are_refused_with_the_advice_to_write_three() {
+    let (key, secret) = (sealing_key(), SecretBytes::new(b"s".to_vec()));
+    let envelope =
+        |kid: &str, key_id: &str| seal_envelope(&key, kid, &key_id.parse().unwrap(), &kek(), &secret);
+    for error in [
+        seal_vault(&key, "k", vault("kbs://a/b/c")).unwrap_err(),
+        envelope("k", "kbs://a/b/c").unwrap_err(),
+        seal_vault(&key, "kbs://a/b/c", vault("a/b/c")).unwrap_err(),
+        envelope("kbs://a/b/c", "kbs:///a/b/c").unwrap_err(),
+    ] {
+        assert_eq!(error.code(), "SEA-026");
+        assert!(error.to_string().contains("write kbs:///… with three slashes"), "{error}");
+    }
+    assert_eq!(seal_vault(&key, "k", vault("kbs:///a/b")).unwrap_err().code(), "SEA-026");
+    assert_eq!(envelope("k", "kbs:///a/b/c/d").unwrap_err().code(), "SEA-026");
+    assert_eq!(seal_vault(&key, "kbs+pki:///a/b/c", vault("a/b/c")).unwrap_err().code(), "SEA-026");
+    // A host before three names, and what other plugins have, are well.
+    for name in ["kbs://host/a/b/c", "kbs+pki:///ca?x=1"] {
+        assert!(seal_vault(&key, "kbs://host/a/b/c", vault(name)).is_ok(), "{name}");
+        assert!(envelope("k", name).is_ok(), "{name}");
+    }
+}
+
+#[test]
 fn keys_are_written_and_read_again() {
     let key = SealingKey::generate("kbs:///default/sealing-key/owner").unwrap();
     let again = SealingKey::from_jwk(&key.private_jwk().unwrap()).unwrap();

@@ -14,8 +14,8 @@ pub(crate) struct ConfigfsTsmArgs {
     /// The TEE: snp, tdx or cca.
     #[arg(long)]
     pub(crate) tee: Tee,
-    /// 64 hexadecimal digits.
-    #[arg(long, value_name = "HEX64")]
+    /// 64 hexadecimal digits; the emulator's seed for development unless given.
+    #[arg(long, value_name = "HEX64", default_value_t = "00".repeat(32))]
     pub(crate) seed: String,
     /// Init data (TOML) with whose digest the guest was launched.
     #[arg(long, value_name = "FILE")]

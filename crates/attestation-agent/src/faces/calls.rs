@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroize as _;
 
+use super::budget::Hold;
 use super::{Limits, Services};
 use crate::api::{Api, Extended, RuntimeEvent, TokenKind};
 use crate::caller::{Caller, Peer, Rules};
@@ -35,15 +36,26 @@ impl Shared {
     /// A place to work on one request; those that wait get theirs in the order they came.
     pub(crate) async fn place(&self) -> Result<OwnedSemaphorePermit, AgentError> {
         let places = Arc::clone(&self.places).acquire_owned();
-        match tokio::time::timeout(self.limits.request_timeout, places).await {
+        match tokio::time::timeout(self.limits.place_timeout, places).await {
             Ok(Ok(place)) => Ok(place),
             // The semaphore is never closed.
             Ok(Err(closed)) => Err(AgentError::Internal(closed.to_string())),
-            Err(_) => Err(AgentError::TooManyRequests {
-                max: self.limits.requests_at_a_time,
-                seconds: self.limits.request_timeout.as_secs(),
-            }),
+            Err(_) => Err(self.too_many()),
         }
+    }
+
+    /// No place was free in time, or no memory.
+    pub(crate) fn too_many(&self) -> AgentError {
+        AgentError::TooManyRequests {
+            max: self.limits.requests_at_a_time,
+            seconds: self.limits.place_timeout.as_secs(),
+        }
+    }
+
+    /// The memory of a request of so many bytes.
+    pub(crate) async fn memory(&self, bytes: usize) -> Result<Hold, AgentError> {
+        let limits = &self.limits;
+        limits.large.take_within(bytes, limits.place_timeout).await.ok_or_else(|| self.too_many())
     }
 
     /// Waits for an answer, for as long as the limit and the caller allow.
@@ -144,12 +156,22 @@ pub(crate) async fn resource(
     Ok(cdh::GetResourceResponse { resource: secret.expose().to_vec() })
 }
 
-/// An answer whose secret bytes can be wiped once it is written.
+/// A message whose secret bytes, if it has any, can be wiped once it is written.
 pub(crate) trait Wipe {
     /// Wipes them.
     fn wipe(&mut self) {}
 }
 
+// Requests hold no secrets: what is sealed stays sealed in them. Written they are by clients only.
+impl Wipe for aa::GetEvidenceRequest {}
+impl Wipe for aa::GetAdditionalEvidenceRequest {}
+impl Wipe for aa::GetTokenRequest {}
+impl Wipe for aa::ExtendRuntimeMeasurementRequest {}
+impl Wipe for aa::BindInitDataRequest {}
+impl Wipe for aa::GetTeeTypeRequest {}
+impl Wipe for aa::GetAdditionalTeesRequest {}
+impl Wipe for cdh::UnsealSecretInput {}
+impl Wipe for cdh::GetResourceRequest {}
 impl Wipe for aa::GetEvidenceResponse {}
 impl Wipe for aa::ExtendRuntimeMeasurementResponse {}
 impl Wipe for aa::BindInitDataResponse {}

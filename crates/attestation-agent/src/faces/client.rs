@@ -235,7 +235,6 @@ impl AgentClient {
             method: name.to_owned(),
             payload,
             timeout_nano: i64::try_from(self.deadline.as_nanos()).unwrap_or(0),
-            metadata: Vec::new(),
         };
         let length = request.encoded_len();
         if length > frame::MAX_PAYLOAD {
@@ -254,7 +253,7 @@ impl AgentClient {
         let (header, payload) =
             match self.frames.next().await.map_err(CallError::Broken)?.ok_or_else(closed)? {
                 Frame::Whole(header, payload) => (header, payload),
-                Frame::TooLong(header) => {
+                Frame::TooLong(header) | Frame::NoRoom(header) => {
                     return Err(CallError::Protocol(format!("an answer of {} bytes", header.length)));
                 }
             };

@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
+use super::places::Place;
 use crate::caller::Peer;
 use crate::error::AgentError;
 
@@ -29,7 +29,7 @@ pub(crate) struct Connection {
     /// When a peer that takes nothing is given up.
     stalled: Option<Pin<Box<Sleep>>>,
     patience: Duration,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// When a connection ends by itself, unless so many bytes came before.
@@ -50,7 +50,7 @@ impl Connection {
         peer: Peer,
         patience: Duration,
         leave: Option<Leave>,
-        place: OwnedSemaphorePermit,
+        place: Place,
     ) -> Self {
         Connection { stream, peer, refusal: None, leave, cut: None, stalled: None, patience, _place: place }
     }

@@ -97,11 +97,16 @@ pub(crate) fn find(services: Services, service: &str, method: &str) -> Result<Me
     let short = |text: &str| text.chars().take(128).collect::<String>();
     let known = Method::ALL.into_iter().filter(served).any(|found| found.names().0 == service);
     let text = if known {
-        format!("{} has no method {:?}", short(service), short(method))
+        format!("AGT-016: {} has no method {:?}", short(service), short(method))
     } else {
-        format!("the service {:?} is not served here", short(service))
+        format!("AGT-016: the service {:?} is not served here", short(service))
     };
     Err(Failure { code: Code::Unimplemented, text })
+}
+
+/// The message of a request, whose bytes are wiped and given back: while it is worked on there is one of it.
+fn taken<M: Message + Default>(method: Method, payload: Zeroizing<Vec<u8>>) -> Result<M, AgentError> {
+    decoded(method, &payload)
 }
 
 fn decoded<M: Message + Default>(method: Method, payload: &[u8]) -> Result<M, AgentError> {
@@ -122,30 +127,30 @@ pub(crate) async fn call(
     api: &dyn Api,
     caller: &Caller,
     method: Method,
-    payload: &[u8],
+    payload: Zeroizing<Vec<u8>>,
 ) -> Result<Zeroizing<Vec<u8>>, AgentError> {
     match method {
-        Method::GetEvidence => calls::evidence(api, caller, decoded(method, payload)?).await.map(encoded),
+        Method::GetEvidence => calls::evidence(api, caller, taken(method, payload)?).await.map(encoded),
         Method::GetAdditionalEvidence => {
-            calls::additional_evidence(api, caller, decoded(method, payload)?).await.map(encoded)
+            calls::additional_evidence(api, caller, taken(method, payload)?).await.map(encoded)
         }
-        Method::GetToken => calls::token(api, caller, decoded(method, payload)?).await.map(encoded),
+        Method::GetToken => calls::token(api, caller, taken(method, payload)?).await.map(encoded),
         Method::ExtendRuntimeMeasurement => {
-            calls::extend(api, caller, decoded(method, payload)?).await.map(encoded)
+            calls::extend(api, caller, taken(method, payload)?).await.map(encoded)
         }
         Method::BindInitData => {
-            calls::bind_init_data(api, caller, decoded(method, payload)?).await.map(encoded)
+            calls::bind_init_data(api, caller, taken(method, payload)?).await.map(encoded)
         }
         Method::GetTeeType => {
-            let aa::GetTeeTypeRequest {} = decoded(method, payload)?;
+            let aa::GetTeeTypeRequest {} = taken(method, payload)?;
             Ok(encoded(calls::tee_type(api)))
         }
         Method::GetAdditionalTees => {
-            let aa::GetAdditionalTeesRequest {} = decoded(method, payload)?;
+            let aa::GetAdditionalTeesRequest {} = taken(method, payload)?;
             Ok(encoded(calls::additional_tees(api)))
         }
-        Method::UnsealSecret => calls::unseal(api, caller, decoded(method, payload)?).await.map(encoded),
-        Method::GetResource => calls::resource(api, caller, decoded(method, payload)?).await.map(encoded),
+        Method::UnsealSecret => calls::unseal(api, caller, taken(method, payload)?).await.map(encoded),
+        Method::GetResource => calls::resource(api, caller, taken(method, payload)?).await.map(encoded),
     }
 }
 

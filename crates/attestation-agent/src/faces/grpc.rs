@@ -16,6 +16,7 @@ use tower::Service;
 
 use super::calls::{self, Shared};
 use super::connection::Connection;
+use super::metered::metered;
 use super::{Outcome, answer};
 use crate::caller::{Caller, Peer};
 use crate::error::AgentError;
@@ -34,8 +35,13 @@ use crate::proto::confidential_data_hub::sealed_secret_service_server::{
 /// What the names and numbers around a message may take, in bytes.
 const ENVELOPE: usize = 4096;
 
-/// How many requests one connection may have open.
-const STREAMS: u32 = 64;
+/// How many requests one connection may have open, and how long the head of each may be, in bytes.
+const STREAMS: u32 = 32;
+const HEAD: u32 = 4 << 10;
+
+/// How much of a request's body, and of all bodies of a connection, may come before it is read, in bytes.
+const STREAM_WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = 256 << 10;
 
 /// After how much silence a connection is asked whether it is still there, and how long it has to answer.
 const KEEPALIVE: Duration = Duration::from_secs(60);
@@ -83,6 +89,9 @@ pub(crate) async fn serve(
     let gate = Arc::clone(&shared);
     let served = Server::builder()
         .max_concurrent_streams(STREAMS)
+        .http2_max_header_list_size(HEAD)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .layer(tower::layer::layer_fn(move |inner| Gate { inner, shared: Arc::clone(&gate) }))
@@ -97,7 +106,7 @@ pub(crate) async fn serve(
     }
 }
 
-fn status(error: &AgentError) -> Status {
+pub(crate) fn status(error: &AgentError) -> Status {
     Status::new(Outcome::of(error).rpc(), answer::text(error))
 }
 
@@ -137,6 +146,9 @@ where
                 Ok(place) => place,
                 Err(error) => return Ok(status(&error).into_http()),
             };
+            // Its memory is held until there is an answer.
+            let (body, _memory) = metered(&shared, ENVELOPE);
+            let request = request.map(body);
             // The body's time, too. The answer's bound is nearer, in the call.
             let whole = shared.limits.request_timeout.saturating_add(shared.limits.transfer_timeout);
             match tokio::time::timeout(whole, inner.call(request)).await {

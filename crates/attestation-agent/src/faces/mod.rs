@@ -11,6 +11,7 @@
 
 mod address;
 mod answer;
+mod budget;
 mod calls;
 pub mod client;
 pub(crate) mod codec;
@@ -18,6 +19,8 @@ mod connection;
 mod dispatch;
 mod grpc;
 mod listener;
+mod metered;
+mod places;
 mod rest;
 mod settings;
 pub mod ttrpc;
@@ -25,7 +28,10 @@ mod unix;
 
 pub use address::{Address, NotAnAddress};
 pub use answer::Outcome;
+pub use budget::{Budget, LARGE, LARGE_REQUESTS};
 pub use dispatch::{Method, decode_request};
 pub use listener::{Bound, bind, serve};
 pub use rest::query::{EvidenceQuery, Query, TokenQuery};
-pub use settings::{Limits, ListenError, ListenerSettings, Protocol, Readiness, RestExtras, Services};
+pub use settings::{
+    Limits, ListenError, ListenerSettings, Protocol, REQUEST_TIMEOUT, Readiness, RestExtras, Services,
+};

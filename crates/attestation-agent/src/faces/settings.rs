@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use assay_types::{Coded, Fault};
 
-use super::Address;
+use super::{Address, Budget};
 use crate::caller::Rules;
 
 /// What is spoken on a listener.
@@ -55,36 +55,66 @@ impl Services {
     }
 }
 
-/// How much a listener lets happen at once. What arrives while no place is free waits.
+/// The time that a request's answer has, unless a listener is told otherwise: 90 s.
 ///
-/// The memory for what peers send is at most `(connections + requests_at_a_time) * body_bytes`.
+/// The bound that the agent's own times are checked against: the deadlines of the device and of the key
+/// broker in its settings are to be less, or else a caller hears `AGT-015` (no answer in time) where the
+/// device or the key broker is what took too long.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// How much a listener lets happen at once.
+///
+/// What arrives while no place is free waits for [`place_timeout`](Limits::place_timeout), and is refused
+/// then (`AGT-014`; 429, `RESOURCE_EXHAUSTED`). Of REST, `/healthz`, `/readyz`, `/metrics` and `/info` take
+/// no place.
+///
+/// The memory for what peers send, with the defaults:
+///
+/// ```text
+/// large requests, read or worked on, of all listeners together     large                        32 MiB
+/// of each listener: what each connection has beside
+///   ttRPC: a frame that is not large, and one worked on in each place   64 * 64 KiB + 48 * 16 KiB    5 MiB
+///   REST:  a head of a request, up to four times while it is worked on  64 * 256 KiB                16 MiB
+///   gRPC:  HTTP/2's windows (256 KiB), 32 heads of 4 KiB                64 * 384 KiB                24 MiB
+/// ```
+/// That is 77 MiB for an agent with one listener of each protocol. A large request is there once while it
+/// is worked on, twice only for the moment in which its message is decoded. Answers are not counted: they
+/// are as long as the key broker's and the device's, and go when their peer takes them or is given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Open connections.
     pub connections: usize,
-    /// Requests that are worked on, over all connections.
+    /// Requests that are worked on, over all connections. Fewer than connections, so that some are left
+    /// to ask how the agent does.
     pub requests_at_a_time: usize,
-    /// The time for one request's answer, and for a place to work on it.
+    /// The time for one request's answer.
     pub request_timeout: Duration,
+    /// For how long a request waits for a place, and for its memory; zero waits for none.
+    pub place_timeout: Duration,
     /// The time for a request to arrive once it began, and for an answer to be taken.
     pub transfer_timeout: Duration,
     /// The greatest body or message, in bytes.
     pub body_bytes: usize,
     /// The time for requests under way to end when the listener stops.
     pub drain: Duration,
+    /// The memory for large requests ([`LARGE`](super::LARGE)). The default is one for all listeners of
+    /// the process ([`LARGE_REQUESTS`](super::LARGE_REQUESTS)).
+    pub large: Budget,
 }
 
 impl Default for Limits {
-    /// 64 connections, 64 requests, 90 s for an answer (an attestation with the key broker's retries), 15 s
-    /// to arrive, 1 MiB, 10 s to stop.
+    /// 64 connections, 48 requests, 90 s for an answer (an attestation with the key broker's retries), 2 s
+    /// for a place, 15 s to arrive, 1 MiB, 10 s to stop, the process's memory for large requests.
     fn default() -> Self {
         Limits {
             connections: 64,
-            requests_at_a_time: 64,
-            request_timeout: Duration::from_secs(90),
+            requests_at_a_time: 48,
+            request_timeout: REQUEST_TIMEOUT,
+            place_timeout: Duration::from_secs(2),
             transfer_timeout: Duration::from_secs(15),
             body_bytes: 1 << 20,
             drain: Duration::from_secs(10),
+            large: Budget::default(),
         }
     }
 }
@@ -223,5 +253,19 @@ impl Limits {
             Some((limit, _)) => Err(ListenError::ZeroLimit { limit }),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_leaves_connections_without_a_request_in_work_and_shares_its_memory() {
+        let limits = Limits::default();
+        assert!(limits.requests_at_a_time <= limits.connections / 4 * 3);
+        assert_eq!(limits.request_timeout, REQUEST_TIMEOUT);
+        assert!(limits.place_timeout < Duration::from_secs(5));
+        assert_eq!(limits.large, Limits::default().large);
     }
 }

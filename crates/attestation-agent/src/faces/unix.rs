@@ -3,7 +3,13 @@
 //! `bind` gives a socket the permissions that the process's umask leaves, and only a later `chmod` those
 //! that are wanted. So the socket is made in a directory of its own (mode 0700) beside its place, gets its
 //! permissions and owner there, where nobody else comes, and is then renamed into its place.
+//!
+//! Agents that bind the same path take turns by a lock on a file beside it, `.<name>.lock`. It is the
+//! agent's own and nobody else can open it, so nobody else can hold it: a lock on the directory itself
+//! could be held by anyone who may read that. The file stays: were it removed, one agent could hold the
+//! lock of a file that the next does not find.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
@@ -11,16 +17,19 @@ use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, Mode, OFlags};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::ListenError;
 
-/// How long to wait for another agent that is binding in the same directory, and for a socket's answer.
+/// How long to wait for another agent that is binding the same path, and for a socket's answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The permissions of directories that are made.
 const DIRECTORY_MODE: u32 = 0o755;
+
+/// The permissions of the lock's file.
+const LOCK_MODE: u32 = 0o600;
 
 /// A socket's place. Dropped, it removes the socket, if it is still this one.
 #[derive(Debug)]
@@ -63,11 +72,15 @@ pub(crate) async fn bind(
     }
     // A longer path than an address holds could be made by renaming, but nobody could connect to it.
     SocketAddr::from_pathname(path).map_err(system("bind", path))?;
-    let directory = path.parent().filter(|_| path.file_name().is_some());
-    let directory = directory.ok_or_else(|| system("bind", path)(io::ErrorKind::InvalidFilename.into()))?;
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(system("bind", path)(io::ErrorKind::InvalidFilename.into()));
+    };
     make_directories(directory).map_err(system("make the directory", directory))?;
     // One agent at a time: or else two could both find the same stale socket and replace each other's.
-    let _lock = lock(directory).await?;
+    let mut lock_name = OsString::from(".");
+    lock_name.push(name);
+    lock_name.push(".lock");
+    let _lock = lock(&directory.join(lock_name)).await?;
     refuse_what_is_there(path).await?;
     let private =
         PrivateDirectory::beside(path, directory).map_err(system("make a directory in", directory))?;
@@ -96,8 +109,31 @@ fn make_directories(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-async fn lock(directory: &Path) -> Result<File, ListenError> {
-    let file = File::open(directory).map_err(system("open", directory))?;
+/// Opens the lock's file, or makes it: a file of ours, mode 0600.
+fn lock_file(path: &Path) -> io::Result<File> {
+    // No link is followed, and nothing is waited for: whoever may write here could have put anything.
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?);
+    let metadata = file.metadata()?;
+    let own = rustix::process::geteuid().as_raw();
+    if !metadata.is_file() || metadata.uid() != own {
+        let kind = if metadata.is_file() { "a file" } else { "no file" };
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!(
+                "it is to be a file of user id {own}, and is {kind} of user id {}; remove it",
+                metadata.uid()
+            ),
+        ));
+    }
+    if metadata.mode() & 0o7777 != LOCK_MODE {
+        file.set_permissions(Permissions::from_mode(LOCK_MODE))?;
+    }
+    Ok(file)
+}
+
+async fn lock(path: &Path) -> Result<File, ListenError> {
+    let file = lock_file(path).map_err(system("open", path))?;
     let locked = async {
         loop {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -109,8 +145,8 @@ async fn lock(directory: &Path) -> Result<File, ListenError> {
         }
     };
     match tokio::time::timeout(PATIENCE, locked).await {
-        Ok(result) => result.map_err(|error| system("lock", directory)(error.into()))?,
-        Err(_) => return Err(system("lock", directory)(io::ErrorKind::TimedOut.into())),
+        Ok(result) => result.map_err(|error| system("lock", path)(error.into()))?,
+        Err(_) => return Err(system("lock", path)(io::ErrorKind::TimedOut.into())),
     }
     Ok(file)
 }
@@ -152,7 +188,7 @@ struct PrivateDirectory(PathBuf);
 impl PrivateDirectory {
     fn beside(path: &Path, directory: &Path) -> io::Result<Self> {
         let mut last = io::ErrorKind::AlreadyExists.into();
-        // Under the lock, only what a killed agent left behind can stand in the way.
+        // Another socket of this process, or what a killed agent left behind, can stand in the way.
         for number in 0..16_u8 {
             let made = directory.join(format!(".{:x}.{number:x}", std::process::id()));
             match DirBuilder::new().mode(0o700).create(&made) {

@@ -1,4 +1,4 @@
-//! The directory of the event log: its lock, the log, the write-ahead log. No symbolic link in it is followed.
+//! The directory of the event log: its lock, the log, the write-ahead log, the registers as they were left. No symbolic link in it is followed.
 
 use std::ffi::CStr;
 use std::fs::{DirBuilder, File};
@@ -11,12 +11,16 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::MeasurementError;
+use super::kept::MAX_KEPT;
 use super::steps::{Step, Steps};
 use super::wal::MAX_WAL;
 
 const LOG: &CStr = c"eventlog";
 const WAL: &CStr = c".wal_event_entry";
 const LOCK: &CStr = c".lock";
+const KEPT: &CStr = c".registers";
+/// Where it is written before it takes its place. What a death leaves of it is never read.
+const KEPT_NEW: &CStr = c".registers.new";
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// The directory, locked for this process as long as the value lives.
@@ -114,21 +118,55 @@ impl Directory {
             .map_err(|e| MeasurementError::file("syncing", &self.log_path(), e))
     }
 
+    /// The path of what is kept of the registers, for messages.
+    pub(super) fn kept_path(&self) -> PathBuf {
+        joined(&self.path, KEPT)
+    }
+
     /// What the write-ahead log holds, where there is one. Of a longer one than can be read one byte more.
     pub(super) fn read_wal(&self) -> Result<Option<Vec<u8>>, MeasurementError> {
-        let path = self.wal_path();
+        self.read_file(WAL, MAX_WAL)
+    }
+
+    /// What is kept of the registers, where there is such a file. Of a longer one than can be read one byte more.
+    pub(super) fn read_kept(&self) -> Result<Option<Vec<u8>>, MeasurementError> {
+        self.read_file(KEPT, MAX_KEPT)
+    }
+
+    fn read_file(&self, name: &CStr, most: usize) -> Result<Option<Vec<u8>>, MeasurementError> {
+        let path = joined(&self.path, name);
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = match rustix::fs::openat(&self.handle, WAL, flags, Mode::empty()) {
+        let file = match rustix::fs::openat(&self.handle, name, flags, Mode::empty()) {
             Ok(file) => File::from(file),
             Err(Errno::NOENT) => return Ok(None),
             Err(errno) => return Err(not_fit(&path, errno)),
         };
         regular(&path, &file)?;
         private(&path, &file)?;
-        let most = u64::try_from(MAX_WAL).unwrap_or(u64::MAX).saturating_add(1);
+        let most = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
         let mut bytes = Vec::new();
         file.take(most).read_to_end(&mut bytes).map_err(|e| MeasurementError::file("reading", &path, e))?;
         Ok(Some(bytes))
+    }
+
+    /// Keeps this of the registers: all of it, or what was kept before.
+    pub(super) fn write_kept(&self, bytes: &[u8], steps: &dyn Steps) -> Result<(), MeasurementError> {
+        let path = &joined(&self.path, KEPT_NEW);
+        let failed = |action| move |e: io::Error| MeasurementError::file(action, path, e);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let write = || {
+            self.unlink(KEPT_NEW)?;
+            let mut file = File::from(rustix::fs::openat(&self.handle, KEPT_NEW, flags, PRIVATE)?);
+            file.write_all(bytes)?;
+            Ok(file)
+        };
+        let file = steps.before(Step::RegistersWrite).and_then(|()| write()).map_err(failed("writing"))?;
+        steps.before(Step::RegistersSync).and_then(|()| file.sync_all()).map_err(failed("syncing"))?;
+        steps
+            .before(Step::RegistersRename)
+            .and_then(|()| Ok(rustix::fs::renameat(&self.handle, KEPT_NEW, &self.handle, KEPT)?))
+            .map_err(failed("renaming"))?;
+        self.sync_names(Step::RegistersNameSync, steps)
     }
 
     /// Makes the write-ahead log's file, which must not be there (mode 0600).
@@ -156,15 +194,19 @@ impl Directory {
 
     /// Removes the write-ahead log, where it is there, and syncs its directory.
     pub(super) fn remove_wal(&self, steps: &dyn Steps) -> Result<(), MeasurementError> {
-        let remove = || match rustix::fs::unlinkat(&self.handle, WAL, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(errno) => Err(io::Error::from(errno)),
-        };
         steps
             .before(Step::WalRemove)
-            .and_then(|()| remove())
+            .and_then(|()| self.unlink(WAL))
             .map_err(|e| MeasurementError::file("removing", &self.wal_path(), e))?;
         self.sync_names(Step::WalRemoveSync, steps)
+    }
+
+    /// Removes a file, where it is there.
+    fn unlink(&self, name: &CStr) -> io::Result<()> {
+        match rustix::fs::unlinkat(&self.handle, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     fn sync_names(&self, step: Step, steps: &dyn Steps) -> Result<(), MeasurementError> {

@@ -32,7 +32,8 @@ pub enum MeasurementError {
     },
     /// The log has no room for the event.
     #[error(
-        "the event log would have {needed} bytes, at most {max} are kept (max_log_bytes); nothing was measured"
+        "the event log would have {needed} bytes, at most {max} are kept (max_log_bytes); nothing was measured, and \
+         the log gets no more room until the guest starts anew"
     )]
     LogFull {
         /// The length of the log with this event, in bytes.
@@ -222,8 +223,9 @@ impl Coded for MeasurementError {
             MeasurementError::Event { .. } => Fault::BadRequest,
             MeasurementError::EventTooLong { .. } => Fault::TooLarge,
             MeasurementError::RegisterChanged { .. } | MeasurementError::InUse { .. } => Fault::Conflict,
-            MeasurementError::LogFull { .. }
-            | MeasurementError::File { .. }
+            // The log never becomes shorter while the guest runs: trying again does not help.
+            MeasurementError::LogFull { .. } => Fault::Unprocessable,
+            MeasurementError::File { .. }
             | MeasurementError::DiskFull { .. }
             | MeasurementError::NotLogged { .. }
             | MeasurementError::NotExtended { .. }

@@ -8,9 +8,10 @@ use assay_types::{Digest, HashAlgorithm};
 
 use super::directory::Directory;
 use super::event;
+use super::kept;
 use super::settle::{Pending, Settled};
 use super::steps::{NoSteps, Step, Steps};
-use super::wal::{NotAWal, Wal};
+use super::wal::Wal;
 use super::{MeasurementError, MeasurementSettings};
 use crate::api::RuntimeEvent;
 
@@ -20,9 +21,12 @@ pub struct Measurements {
     pub(super) directory: Directory,
     pub(super) steps: Box<dyn Steps>,
     pub(super) algorithm: HashAlgorithm,
+    /// What leads to the registers. Where the state is unsettled, the file may lack the last entry.
     pub(super) log: Vec<u8>,
     /// What the registers must hold, by index in the log, as far as it is known.
     pub(super) known: BTreeMap<u32, Digest>,
+    /// What of it is kept in the directory.
+    pub(super) kept: BTreeMap<u32, Digest>,
     pub(super) pending: Option<Pending>,
     pub(super) state: State,
 }
@@ -72,7 +76,7 @@ impl std::fmt::Debug for Measurements {
 }
 
 impl Measurements {
-    /// Opens the log, and settles what the last agent left half done.
+    /// Opens the log, settles what the last agent left half done, and looks whether the registers are as it left them.
     ///
     /// # Errors
     /// [`MeasurementError::Setting`], [`MeasurementError::Directory`], [`MeasurementError::InUse`],
@@ -116,17 +120,27 @@ impl Measurements {
         }
         read_aael_file(algorithm, log.clone())
             .map_err(|e| MeasurementError::LogDamaged { path: directory.log_path(), why: e.to_string() })?;
+        let kept = directory.read_kept()?.map(|bytes| kept::parse(algorithm, &bytes));
+        if kept.is_none() && !log.is_empty() {
+            let path = directory.kept_path();
+            tracing::warn!(path = %path.display(), "missing: whether the registers were changed cannot be told");
+        }
+        let (known, unfit) = match kept.transpose() {
+            Ok(known) => (known.unwrap_or_default(), None),
+            Err(unfit) => (BTreeMap::new(), Some(unfit)),
+        };
         let mut opened = Measurements {
             settings,
             directory,
             steps,
             algorithm,
             log,
-            known: BTreeMap::new(),
+            kept: known.clone(),
+            known,
             pending: None,
             state: State::Ready,
         };
-        let recovered = opened.recover(registers, record);
+        let recovered = opened.recover(registers, record, unfit);
         match &recovered {
             Recovered::Nothing => {}
             Recovered::Torn | Recovered::Dropped => {
@@ -141,37 +155,6 @@ impl Measurements {
         Ok((opened, recovered))
     }
 
-    fn recover(
-        &mut self,
-        registers: &mut dyn MeasurementRegisters,
-        record: Option<Result<Wal, NotAWal>>,
-    ) -> Recovered {
-        let foreign = match record {
-            None => return Recovered::Nothing,
-            Some(Err(NotAWal::Torn)) => {
-                return match self.remove_remnant() {
-                    Ok(()) => Recovered::Torn,
-                    Err(error) => Recovered::Unsettled(error),
-                };
-            }
-            Some(Ok(wal)) if wal.before().algorithm() == self.algorithm => {
-                return match self.settle(registers, wal) {
-                    Ok(Settled::NotExtended) => Recovered::Dropped,
-                    Ok(Settled::Logged) => Recovered::Completed,
-                    Err(error) if matches!(self.state, State::Broken { .. }) => Recovered::Broken(error),
-                    Err(error) => Recovered::Unsettled(error),
-                };
-            }
-            Some(Ok(_)) => "it is for registers of another hash".to_owned(),
-            Some(Err(error @ NotAWal::Foreign(_))) => error.to_string(),
-        };
-        let why = format!(
-            "{}: {foreign}; whether a register was extended cannot be told, and it is left as it is",
-            self.directory.wal_path().display()
-        );
-        Recovered::Broken(self.broken(MeasurementError::Broken { why }))
-    }
-
     /// Measures an event: extends its register and logs it. Both are done, and lasting, when this is `Ok`.
     ///
     /// # Errors
@@ -184,7 +167,7 @@ impl Measurements {
         if let State::Broken { why } = &self.state {
             return Err(MeasurementError::Broken { why: why.clone() });
         }
-        self.settle_pending(registers)?;
+        self.settle(registers)?;
 
         let text = event::entry(event, self.settings.max_event_bytes)?;
         let index = registers.log_index(event.pcr.unwrap_or(self.settings.default_pcr))?;
@@ -220,7 +203,7 @@ impl Measurements {
         } else {
             Ok(())
         };
-        match (self.settle(registers, wal), answer) {
+        match (self.settle_record(registers, wal), answer) {
             (Ok(Settled::Logged), Ok(())) => Ok(()),
             (Ok(Settled::Logged), Err(error)) => {
                 tracing::warn!(%error, register, "the device failed, but the register was extended");
@@ -240,8 +223,8 @@ impl Measurements {
         }
     }
 
-    /// The AAEL entries of the log, as evidence carries them: one after the other, without header and end. Those that
-    /// are complete.
+    /// The AAEL entries of the log, as evidence carries them: one after the other, without header and end. Each whose
+    /// register is known to have it, also where the file does not have it yet. Call [`Measurements::settle`] first.
     pub fn log(&self) -> &[u8] {
         &self.log
     }
@@ -275,6 +258,8 @@ impl Measurements {
             error => error.to_string(),
         };
         self.state = State::Broken { why };
+        // What is on the disk stays, for the next start to find.
+        self.pending = None;
         error
     }
 }

@@ -3,6 +3,7 @@
 use assay_attester::MeasurementRegisters;
 
 use super::MeasurementError;
+use super::kept;
 use super::measurements::{Measurements, State};
 use super::steps::Step;
 use super::wal::Wal;
@@ -26,14 +27,20 @@ pub(super) enum Settled {
 }
 
 impl Measurements {
-    /// Settles what an earlier call left.
-    pub(super) fn settle_pending(
-        &mut self,
-        registers: &mut dyn MeasurementRegisters,
-    ) -> Result<(), MeasurementError> {
+    /// Completes what an earlier call or the start left half done, where that can be done now. To be called
+    /// before [`Measurements::log`] is taken for evidence, so that an event whose register could not be read when
+    /// it was measured is decided first.
+    ///
+    /// `Ok` where nothing is half done, also where no events are measured any more ([`State::Broken`]).
+    ///
+    /// # Errors
+    /// [`MeasurementError::Unsettled`] with what failed. Where that is not [`MeasurementError::Undecided`] or the
+    /// device's error, the log leads to the registers nevertheless. [`MeasurementError::RegisterChanged`],
+    /// [`MeasurementError::LogDamaged`] where it is found now; from then on [`State::Broken`].
+    pub fn settle(&mut self, registers: &mut dyn MeasurementRegisters) -> Result<(), MeasurementError> {
         let settled = match self.pending.take() {
             None => return Ok(()),
-            Some(Pending::Record(wal)) => self.settle(registers, wal).map(|_| ()),
+            Some(Pending::Record(wal)) => self.settle_record(registers, wal).map(|_| ()),
             Some(Pending::Remnant) => self.remove_remnant(),
         };
         match (settled, &self.state) {
@@ -47,7 +54,7 @@ impl Measurements {
 
     /// Settles the event of a record that is on the disk, synced. What it decides stays decided, even where
     /// the record cannot be removed: then that is pending.
-    pub(super) fn settle(
+    pub(super) fn settle_record(
         &mut self,
         registers: &mut dyn MeasurementRegisters,
         wal: Wal,
@@ -73,7 +80,12 @@ impl Measurements {
         }
         let extended = value == *wal.after();
         self.known.insert(wal.index(), value);
-        let done = match self.set_log(&wal, extended) {
+        // First of all, so that evidence has the event whatever becomes of the file.
+        self.log.truncate(usize::try_from(wal.offset()).unwrap_or(usize::MAX));
+        if extended {
+            self.log.extend_from_slice(wal.entry());
+        }
+        let done = match self.set_log_file(&wal, extended) {
             Err(error @ MeasurementError::LogDamaged { .. }) => return Err(self.broken(error)),
             // Only where nothing was extended is the rest a matter of cleaning up.
             Err(error) if extended => {
@@ -82,7 +94,9 @@ impl Measurements {
             }
             other => other,
         };
-        match done.and_then(|()| self.directory.remove_wal(&*self.steps)) {
+        // The record goes last: as long as it is there, either of its two values is right.
+        match done.and_then(|()| self.keep_registers()).and_then(|()| self.directory.remove_wal(&*self.steps))
+        {
             Ok(()) => {
                 self.pending = None;
                 self.state = State::Ready;
@@ -95,24 +109,28 @@ impl Measurements {
         Ok(if extended { Settled::Logged } else { Settled::NotExtended })
     }
 
-    /// Makes the log end with the record's entry, or before it. What is there of the entry is written over.
-    fn set_log(&mut self, wal: &Wal, extended: bool) -> Result<(), MeasurementError> {
+    /// Makes the log's file end with the record's entry, or before it. What is there of the entry is written over.
+    fn set_log_file(&self, wal: &Wal, extended: bool) -> Result<(), MeasurementError> {
         let len = self.directory.log_len()?;
         let most = wal.offset().saturating_add(u64::try_from(wal.entry().len()).unwrap_or(u64::MAX));
         if len < wal.offset() || len > most {
             let why = format!("it has {len} bytes, expected {} to {most}", wal.offset());
             return Err(MeasurementError::LogDamaged { path: self.directory.log_path(), why });
         }
-        let complete = usize::try_from(wal.offset()).unwrap_or(usize::MAX);
         if extended {
-            self.directory.write_log(wal.offset(), wal.entry(), &*self.steps)?;
-            self.log.truncate(complete);
-            self.log.extend_from_slice(wal.entry());
+            self.directory.write_log(wal.offset(), wal.entry(), &*self.steps)
+        } else if len > wal.offset() {
+            self.directory.cut_log(wal.offset(), &*self.steps)
         } else {
-            if len > wal.offset() {
-                self.directory.cut_log(wal.offset(), &*self.steps)?;
-            }
-            self.log.truncate(complete);
+            Ok(())
+        }
+    }
+
+    /// Keeps what the registers hold, where it is not kept already.
+    fn keep_registers(&mut self) -> Result<(), MeasurementError> {
+        if self.known != self.kept {
+            self.directory.write_kept(&kept::to_bytes(self.algorithm, &self.known), &*self.steps)?;
+            self.kept.clone_from(&self.known);
         }
         Ok(())
     }

@@ -23,6 +23,14 @@ pub enum Step {
     LogWrite,
     /// The log is synced.
     LogSync,
+    /// What the registers hold now is written beside the file that keeps it.
+    RegistersWrite,
+    /// It is synced.
+    RegistersSync,
+    /// It takes that file's place.
+    RegistersRename,
+    /// Its directory is synced, so that it stays there.
+    RegistersNameSync,
     /// The write-ahead log is removed.
     WalRemove,
     /// Its directory is synced, so that it stays removed.
@@ -31,7 +39,7 @@ pub enum Step {
 
 impl Step {
     /// Every step.
-    pub const ALL: [Step; 11] = [
+    pub const ALL: [Step; 15] = [
         Step::WalCreate,
         Step::WalWrite,
         Step::WalSync,
@@ -41,6 +49,10 @@ impl Step {
         Step::LogCut,
         Step::LogWrite,
         Step::LogSync,
+        Step::RegistersWrite,
+        Step::RegistersSync,
+        Step::RegistersRename,
+        Step::RegistersNameSync,
         Step::WalRemove,
         Step::WalRemoveSync,
     ];

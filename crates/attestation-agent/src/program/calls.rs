@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use assay_types::Coded as _;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::cli::{Call, Server};
@@ -25,7 +24,7 @@ async fn make(call: &Call) -> anyhow::Result<ExitCode> {
             output::raw(&client(server).await?.evidence(&data).await?)?;
         }
         Call::GetToken { token_type, server } => {
-            output::raw(client(server).await?.token(token_kind(token_type)?).await?.expose())?;
+            output::raw(client(server).await?.token(TokenKind::from_name(token_type)?).await?.expose())?;
         }
         Call::ExtendRuntimeMeasurement { domain, operation, content, register_index, server } => {
             let event = RuntimeEvent {
@@ -54,10 +53,6 @@ async fn make(call: &Call) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn token_kind(name: &str) -> anyhow::Result<TokenKind> {
-    TokenKind::from_name(name).map_err(|error| anyhow::anyhow!("{}: {error}", error.code()))
 }
 
 async fn client(server: &Server) -> anyhow::Result<AgentClient> {

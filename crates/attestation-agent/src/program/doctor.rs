@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 use assay_attester::Attester;
 
 use super::cli::{AgentArgs, DoctorArgs};
-use super::{output, start};
-use crate::settings::Settings;
+use super::{output, services, start};
+use crate::api::TokenKind;
+use crate::faces::Address;
+use crate::faces::client::AgentClient;
+use crate::settings::{ProtocolName, Settings};
 use crate::state::in_words;
 
 pub(super) fn run(args: &AgentArgs, doctor: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let settings = start::settings(args)?;
+    services::check(&settings)?;
     output::line("configuration  good")?;
     let detection = start::detection(&settings)?;
     let mut good = detection.attester.is_some();
@@ -58,14 +62,22 @@ fn init_data(settings: &Settings, attester: &mut dyn Attester) -> anyhow::Result
     Ok(compared.is_ok())
 }
 
+/// By the running agent where there is one: it owns the event log. Else by a look at the device of its own.
 fn attest(settings: &Settings) -> anyhow::Result<bool> {
-    // Its own look at the device, without the event log, which a running agent owns.
     let mut settings = settings.clone();
-    settings.eventlog_config.enable_eventlog = false;
     settings.files.clear();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let done = runtime.block_on(async {
-        let started = start::start(&settings)?;
+        for listener in &settings.listener {
+            if let (ProtocolName::Ttrpc, Ok(Address::Unix(path))) = (listener.protocol, listener.address())
+                && let Ok(mut agent) = AgentClient::connect(&path).await
+            {
+                agent.token(TokenKind::Kbs).await?;
+                return Ok(output::line("attestation    accepted; the running agent has a token")?);
+            }
+        }
+        let settings = settings.clone();
+        let started = tokio::task::spawn_blocking(move || start::start(&settings)).await??;
         start::attest(&started).await
     });
     match done {

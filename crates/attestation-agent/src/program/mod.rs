@@ -6,6 +6,7 @@ mod config;
 mod doctor;
 mod output;
 mod run;
+mod services;
 mod start;
 
 use std::process::ExitCode;

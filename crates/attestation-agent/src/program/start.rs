@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use assay_attester::{Attester, Host};
-use assay_client::{KbsClient, PassportClient, RetryPolicy, SystemWaiting};
+use assay_client::SystemWaiting;
 use assay_types::{Clock, InitDataMessage};
 use tokio::sync::watch;
 
 use super::cli::AgentArgs;
-use super::output;
+use super::{output, services};
 use crate::agent::{Agent, EventLog, KeyBroker, Parts};
 use crate::api::Api;
 use crate::clock::GuestClock;
@@ -89,9 +89,11 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Started> {
 
     let config = &settings.eventlog_config;
     let (event_log, measurements) = match (config.enable_eventlog, attester.registers()) {
-        (false, _) => (EventLog::Off, None),
         (true, None) => (EventLog::NotSupported, None),
-        (true, Some(registers)) => {
+        (false, None) => (EventLog::Off, None),
+        // Turned off, but the register was extended before: without its log no evidence would replay.
+        (false, Some(_)) if !config.directory.join("eventlog").exists() => (EventLog::Off, None),
+        (enabled, Some(registers)) => {
             let settings = MeasurementSettings {
                 directory: config.directory.clone(),
                 default_pcr: config.init_pcr,
@@ -101,7 +103,7 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Started> {
             let (measurements, recovered) =
                 Measurements::open(settings, registers).context("the event log")?;
             tracing::info!(?recovered, bytes = measurements.log().len(), "event log opened");
-            (EventLog::On, Some(measurements))
+            (if enabled { EventLog::On } else { EventLog::Off }, Some(measurements))
         }
     };
     let log_health = LogHealth::default();
@@ -112,9 +114,14 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Started> {
     let metrics = Arc::new(Metrics::new(tee.as_str()));
     let device = Device::start(Platform { attester, measurements }, timeout)?;
     let clock: Arc<dyn Clock> = Arc::new(GuestClock::start());
-    let evidence =
-        Evidence::new(tee, device.clone(), init_data.as_ref().and_then(message), Arc::clone(&metrics));
-    let key_broker = Arc::new(KeyBroker(key_broker(settings, &evidence, &clock)?));
+    let evidence = Evidence::new(
+        tee,
+        device.clone(),
+        init_data.as_ref().and_then(message),
+        Arc::clone(&metrics),
+        log_health.clone(),
+    );
+    let key_broker = Arc::new(KeyBroker(services::key_broker(settings, Arc::new(evidence.clone()), &clock)?));
     let unsealer = Arc::new(Unsealer::new(key_broker.clone(), sealed_settings(settings)?));
     let files = FilesTask::new(
         &settings.files,
@@ -138,7 +145,8 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Started> {
         event_log,
         log_health,
         key_broker: Arc::clone(&key_broker),
-        attestation_service: attestation_service(settings, &evidence, &clock)?,
+        attestation_service: services::attestation_service(settings, Arc::new(evidence.clone()), &clock)?,
+        max_log_bytes: usize::try_from(config.max_log_bytes)?,
         give_tee_key: settings.token_configs.kbs.give_tee_key_danger,
         unsealer,
         metrics: Arc::clone(&metrics),
@@ -235,70 +243,6 @@ fn sealed_settings(settings: &Settings) -> anyhow::Result<SealedSettings> {
         allow_ctr_danger: config.allow_ctr_danger,
         ..SealedSettings::default()
     })
-}
-
-fn key_broker(
-    settings: &Settings,
-    evidence: &Evidence,
-    clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Option<KbsClient>> {
-    let urls = settings.kbs_urls()?;
-    if urls.is_empty() {
-        tracing::warn!("no key broker service is configured: there will be no secrets and no tokens of one");
-        return Ok(None);
-    }
-    let config = &settings.token_configs.kbs;
-    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
-    let mut builder = KbsClient::builder_of(&urls)?
-        .evidence_provider(Arc::new(evidence.clone()))
-        .clock(Arc::clone(clock))
-        .key_algorithm(settings.key_algorithm()?)
-        .refresh_ahead(Duration::from_secs(config.refresh_ahead_seconds))
-        .retry(RetryPolicy {
-            deadline: Duration::from_secs(config.deadline_seconds),
-            ..RetryPolicy::default()
-        });
-    if let Some(pem) = certificate(config.cert.as_deref(), config.cert_file.as_deref())? {
-        builder = builder.ca_certificate(&pem)?;
-    }
-    if config.plain_http_danger {
-        builder = builder.allow_plain_http_to_remote_hosts_danger();
-    }
-    Ok(Some(builder.build()?))
-}
-
-fn attestation_service(
-    settings: &Settings,
-    evidence: &Evidence,
-    clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Option<PassportClient>> {
-    let config = &settings.token_configs.coco_as;
-    let Some(url) = &config.url else { return Ok(None) };
-    let kbs = &settings.token_configs.kbs;
-    let mut builder = PassportClient::builder(url)?
-        .evidence_provider(Arc::new(evidence.clone()))
-        .clock(Arc::clone(clock))
-        .key_algorithm(settings.key_algorithm()?)
-        .refresh_ahead(Duration::from_secs(kbs.refresh_ahead_seconds))
-        .retry(RetryPolicy { deadline: Duration::from_secs(kbs.deadline_seconds), ..RetryPolicy::default() });
-    if let Some(pem) = certificate(config.cert.as_deref(), config.cert_file.as_deref())? {
-        builder = builder.ca_certificate(&pem)?;
-    }
-    if config.plain_http_danger {
-        builder = builder.allow_plain_http_to_remote_hosts_danger();
-    }
-    Ok(Some(builder.build()?))
-}
-
-/// The only certificate authorities, from the configuration or a file.
-fn certificate(text: Option<&str>, file: Option<&std::path::Path>) -> anyhow::Result<Option<Vec<u8>>> {
-    match (text, file) {
-        (Some(text), _) => Ok(Some(text.as_bytes().to_vec())),
-        (None, Some(file)) => {
-            std::fs::read(file).with_context(|| format!("the certificate {}", file.display())).map(Some)
-        }
-        (None, None) => Ok(None),
-    }
 }
 
 /// Shows how an attestation to the key broker goes.

@@ -49,6 +49,14 @@ pub enum SecretFileError {
         /// What the system says.
         why: String,
     },
+    /// Somebody else could put another file, or another directory, in place of this one.
+    #[error("{directory} is no safe place for a secret: {why}")]
+    Untrusted {
+        /// The directory, or the link.
+        directory: String,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
     /// Two secrets are to go into one file.
     #[error("{path} is named twice; each file holds one secret")]
     Twice {
@@ -66,6 +74,7 @@ impl Coded for SecretFileError {
             SecretFileError::Directory { .. } => "SEF-004",
             SecretFileError::System { .. } => "SEF-005",
             SecretFileError::Twice { .. } => "SEF-006",
+            SecretFileError::Untrusted { .. } => "SEF-007",
         }
     }
 

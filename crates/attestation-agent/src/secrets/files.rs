@@ -23,6 +23,9 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Where the doubling ends.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
+/// The longest wait of all, whatever the server asks for.
+const LONGEST_ASKED: Duration = Duration::from_secs(15 * 60);
+
 /// The permission bits of a file, written as octal text: `"0640"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileMode(pub u32);
@@ -57,7 +60,8 @@ impl<'de> Deserialize<'de> for FileMode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileSettings {
-    /// Where: absolute. The directory must be in memory (tmpfs, ramfs); it is made with mode 0700.
+    /// Where: absolute. The directory must be in memory (tmpfs, ramfs), and belong to root or the agent's
+    /// user with nobody else allowed to write there; where it is missing it is made with mode 0700.
     pub path: PathBuf,
     /// What the key broker is asked for.
     pub resource: ResourceUri,
@@ -129,17 +133,36 @@ enum Trouble {
 }
 
 impl Trouble {
-    /// Whether trying again soon may help; and what the server asks to wait.
+    /// Whether trying again soon may help; and what the server asks to wait. Nobody may be there to start the
+    /// agent again, so what may end without a change of the configuration counts as passing: a clock that is
+    /// not set yet makes a certificate look wrong, a proxy answers in the server's place, the owner has yet
+    /// to store the secret. What the server refused, it refuses again.
     fn passing(&self) -> Option<Duration> {
         match self {
-            Trouble::Agent(AgentError::Client(ClientError::Unavailable { retry_after, .. })) => {
-                Some(retry_after.unwrap_or_default())
-            }
+            Trouble::Agent(AgentError::Client(error)) => match error {
+                ClientError::Unavailable { retry_after, .. } => Some(retry_after.unwrap_or_default()),
+                ClientError::Evidence(_)
+                | ClientError::Protocol { .. }
+                | ClientError::NotFound { .. }
+                | ClientError::Unauthenticated { .. }
+                | ClientError::Jwe { .. } => Some(Duration::ZERO),
+                // Denied; or the client's settings or the resource's name are wrong.
+                _ => None,
+            },
             Trouble::Agent(AgentError::DeviceBusy { .. } | AgentError::Attester(_))
             | Trouble::File(SecretFileError::NoSpace { .. }) => Some(Duration::ZERO),
             _ => None,
         }
     }
+}
+
+/// How long to wait where the server asks for `asked`, which is a minimum: `jitter` on top spreads those
+/// that it was asked of. At the greatest wait the jitter is taken off instead.
+fn wait_for(asked: Duration, jitter: Duration) -> Duration {
+    if asked >= LONGEST_ASKED {
+        return LONGEST_ASKED.saturating_sub(jitter);
+    }
+    asked.saturating_add(jitter).min(LONGEST_ASKED)
 }
 
 /// Keeps files of secrets.
@@ -193,7 +216,24 @@ impl FilesTask {
     /// Writes the files and keeps them fresh. Each is on its own: one that fails holds up no other. Ends when
     /// nothing is left to do, which with a refresh is never; it may be dropped at any time.
     pub async fn run(&self) {
+        self.remove_leftovers().await;
         join_all(self.jobs.iter().enumerate().map(|(index, job)| self.keep(index, job))).await;
+    }
+
+    /// What an agent that was killed left behind; for all files before the first is written.
+    async fn remove_leftovers(&self) {
+        for job in &self.jobs {
+            let (file, path) = (job.file.clone(), job.file.path().display());
+            match tokio::task::spawn_blocking(move || file.remove_leftovers()).await {
+                Ok(Ok(0)) => {}
+                Ok(Ok(number)) => {
+                    tracing::info!(%path, number, "unfinished files of an earlier run were removed")
+                }
+                // Writing meets the same and says so in the file's state.
+                Ok(Err(error)) => tracing::warn!(%path, %error, "unfinished files were not looked for"),
+                Err(_) => tracing::warn!(%path, "the thread that removes unfinished files has ended"),
+            }
+        }
     }
 
     async fn keep(&self, index: usize, job: &Job) {
@@ -225,8 +265,7 @@ impl FilesTask {
                 return self.set(index, FileState::Failed { why: trouble.to_string() });
             };
             self.wait_on(index, &trouble);
-            // What the server asks for is a minimum; the jitter on top spreads those it was asked of.
-            self.waiting.wait(asked.saturating_add(self.waiting.jitter(longest))).await;
+            self.waiting.wait(wait_for(asked, self.waiting.jitter(longest))).await;
             longest = longest.saturating_mul(2).min(LONGEST_WAIT);
         }
     }
@@ -234,7 +273,8 @@ impl FilesTask {
     async fn once(&self, job: &Job) -> Result<Write, Trouble> {
         let mut secret = self.resources.resource(&job.resource).await?;
         if job.unseal {
-            secret = self.unsealer.unseal(secret.expose()).await?;
+            // What a file names is the configuration's, which no listener's rules hold for.
+            secret = self.unsealer.unseal(secret.expose(), &|_| Ok(())).await?;
         }
         Ok(write(job.file.clone(), secret).await??)
     }

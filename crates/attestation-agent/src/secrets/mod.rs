@@ -4,6 +4,7 @@ pub mod file_error;
 pub mod files;
 pub mod private_file;
 pub mod sealed;
+mod trusted_directory;
 pub mod verification_keys;
 
 use assay_types::{ResourceUri, SecretBytes};

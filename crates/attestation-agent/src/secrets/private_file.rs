@@ -1,22 +1,21 @@
 //! One secret in one file: in memory only, readable by those it is for, whole or not there at all.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{DirBuilder, File, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use assay_types::SecretBytes;
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::file_error::SecretFileError;
-
-/// What `statfs` says of tmpfs and of ramfs (linux/magic.h).
-const IN_MEMORY: [u32; 2] = [0x0102_1994, 0x8584_58f6];
+use super::trusted_directory::{self, Missing};
 
 /// How often another name for the temporary file is tried.
 const MAX_NAMES: usize = 128;
@@ -86,12 +85,15 @@ impl PrivateFile {
     /// Puts `secret` there. The file is written under another name in the same directory and renamed when it
     /// is complete, so that a reader finds the old content or the new one; at no time has it more rights than
     /// its mode. A link at the path is replaced, not followed. Directories that are missing are made with
-    /// mode 0700. Blocks.
+    /// mode 0700; those that are there must not let anyone but root and the agent's user put another file or
+    /// directory in the way. Blocks.
     ///
     /// # Errors
     /// [`SecretFileError`]; the file is then as it was.
     pub fn write(&self, secret: &SecretBytes) -> Result<Write, SecretFileError> {
-        let directory = self.open_directory()?;
+        let Some(directory) = self.open_directory(Missing::Make)? else {
+            return Err(self.failed("making the directory of", &io::ErrorKind::NotFound.into()));
+        };
         if self.is_there(&directory, secret).unwrap_or(false) {
             return Ok(Write::Unchanged);
         }
@@ -117,49 +119,68 @@ impl PrivateFile {
         SecretFileError::System { operation, path: shown(&self.path), why: error.to_string() }
     }
 
-    /// The directory, made where it is missing, in memory unless a disk is allowed.
-    fn open_directory(&self) -> Result<OwnedFd, SecretFileError> {
-        let mut missing = Vec::new();
-        let mut there = self.directory.as_path();
-        while std::fs::symlink_metadata(there).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
-            missing.push(there);
-            let Some(above) = there.parent() else { break };
-            there = above;
-        }
-        // Before anything is made on a disk.
-        self.in_memory(&open_directory(there)?, there)?;
-        for directory in missing.into_iter().rev() {
-            let failed = |error: io::Error| SecretFileError::System {
-                operation: "making the directory",
-                path: shown(directory),
-                why: error.to_string(),
-            };
-            match DirBuilder::new().mode(0o700).create(directory) {
-                // The umask may have taken rights of the owner.
-                Ok(()) => {
-                    std::fs::set_permissions(directory, Permissions::from_mode(0o700)).map_err(failed)?;
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(failed(error)),
-            }
-        }
-        let directory = open_directory(&self.directory)?;
-        self.in_memory(&directory, &self.directory)?;
-        Ok(directory)
+    fn open_directory(&self, missing: Missing) -> Result<Option<OwnedFd>, SecretFileError> {
+        trusted_directory::open(&self.directory, missing, self.allow_disk)
     }
 
-    fn in_memory(&self, directory: &OwnedFd, path: &Path) -> Result<(), SecretFileError> {
-        let kind = rustix::fs::fstatfs(directory)
-            .map_err(|errno| SecretFileError::System {
-                operation: "asking for the file system of",
-                path: shown(path),
-                why: errno.to_string(),
-            })?
-            .f_type;
-        if self.allow_disk || IN_MEMORY.iter().any(|magic| u32::try_from(kind) == Ok(*magic)) {
-            return Ok(());
+    /// Removes what a writer of this file left behind when it was killed: regular files of the name that
+    /// [`PrivateFile::write`] gives to one that is not complete, which belong to the agent's user or to the
+    /// file's. Not to be called while the file is written. Gives their number. Blocks.
+    ///
+    /// # Errors
+    /// [`SecretFileError`].
+    pub fn remove_leftovers(&self) -> Result<usize, SecretFileError> {
+        let Some(directory) = self.open_directory(Missing::Leave)? else { return Ok(0) };
+        let failed = |errno: Errno| self.failed("looking for leftovers of", &errno.into());
+        let user = rustix::process::geteuid().as_raw();
+        let mut removed: usize = 0;
+        for entry in Dir::read_from(&directory).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if !self.is_temporary(name) {
+                continue;
+            }
+            let found = match rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Err(Errno::NOENT) => continue,
+                found => found.map_err(failed)?,
+            };
+            let ours = found.st_uid == user || Some(found.st_uid) == self.uid;
+            if !ours || FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
+                continue;
+            }
+            match rustix::fs::unlinkat(&directory, name, AtFlags::empty()) {
+                Err(Errno::NOENT) => {}
+                done => {
+                    done.map_err(failed)?;
+                    removed = removed.saturating_add(1);
+                }
+            }
         }
-        Err(SecretFileError::OnDisk { directory: shown(path), magic: u64::try_from(kind).unwrap_or(0) })
+        Ok(removed)
+    }
+
+    /// The name of the file before it is complete: of this process, and never used by it before.
+    fn temporary_name(&self, process: u32, number: u64) -> OsString {
+        let mut name = OsString::from(".");
+        name.push(&self.name);
+        name.push(format!(".{process}-{number}"));
+        name
+    }
+
+    /// Whether `name` is [`PrivateFile::temporary_name`] of any process and number.
+    fn is_temporary(&self, name: &OsStr) -> bool {
+        let numbers = name
+            .as_bytes()
+            .strip_prefix(b".")
+            .and_then(|rest| rest.strip_prefix(self.name.as_bytes()))
+            .and_then(|rest| rest.strip_prefix(b"."))
+            .and_then(|rest| str::from_utf8(rest).ok())
+            .and_then(|rest| rest.split_once('-'));
+        let Some((Ok(process), Ok(number))) = numbers.map(|(p, n)| (p.parse(), n.parse())) else {
+            return false;
+        };
+        // Numbers have one form only: no sign, no zeros before them.
+        self.temporary_name(process, number) == name
     }
 
     /// Whether the file is there as wanted.
@@ -170,7 +191,8 @@ impl PrivateFile {
         let length = u64::try_from(secret.expose().len()).ok();
         if !found.is_file()
             || found.mode() & 0o7777 != self.mode
-            || self.uid.is_some_and(|uid| uid != found.uid())
+            // Who owns a file may change it.
+            || self.uid.unwrap_or_else(|| rustix::process::geteuid().as_raw()) != found.uid()
             || self.gid.is_some_and(|gid| gid != found.gid())
             || length != Some(found.len())
         {
@@ -188,9 +210,7 @@ impl PrivateFile {
         let mode = Mode::from_raw_mode(self.mode & 0o600);
         for _ in 0..MAX_NAMES {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            let mut name = OsString::from(".");
-            name.push(&self.name);
-            name.push(format!(".{}-{number}", std::process::id()));
+            let name = self.temporary_name(std::process::id(), number);
             match rustix::fs::openat(directory, &name, flags, mode) {
                 Ok(file) => return Ok(Temporary { directory, name, file: File::from(file), done: false }),
                 Err(Errno::EXIST) => {}
@@ -206,15 +226,6 @@ impl PrivateFile {
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-fn open_directory(path: &Path) -> Result<OwnedFd, SecretFileError> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| SecretFileError::System {
-        operation: "opening the directory",
-        path: shown(path),
-        why: io::Error::from(errno).to_string(),
-    })
 }
 
 /// The file before it has its name; it goes away unless it gets it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use assay_sealed_secret::{
     Ctr, Envelope, Payload, SealedSecretError, Unverified, parse_without_verification_danger,
 };
-use assay_types::SecretBytes;
+use assay_types::{ResourceUri, SecretBytes};
 use serde::Deserialize;
 
 use super::Resources;
@@ -44,6 +44,9 @@ impl Default for SealedSettings {
     }
 }
 
+/// Says whether the caller may read a resource.
+pub type MayRead<'a> = &'a (dyn Fn(&ResourceUri) -> Result<(), AgentError> + Send + Sync);
+
 /// Opens sealed secrets.
 pub struct Unsealer {
     resources: Arc<dyn Resources>,
@@ -73,11 +76,13 @@ impl Unsealer {
     }
 
     /// The secret that the sealed secret `text` (UTF-8) stands for. Nothing is fetched for a payload that is
-    /// not verified, but the key that verifies it.
+    /// not verified, but the key that verifies it. `may_read` is asked before a vault's secret or an
+    /// envelope's key is fetched: a sealed secret opens no more than a caller may read. It is not asked for
+    /// the key that verifies, which stays here.
     ///
     /// # Errors
-    /// [`AgentError::SealedSecret`], and those of the key broker.
-    pub async fn unseal(&self, text: &[u8]) -> Result<SecretBytes, AgentError> {
+    /// [`AgentError::SealedSecret`], those of `may_read`, and those of the key broker.
+    pub async fn unseal(&self, text: &[u8], may_read: MayRead<'_>) -> Result<SecretBytes, AgentError> {
         let text = str::from_utf8(text)
             .map_err(|_| SealedSecretError::Form { why: "it is not UTF-8 text".to_owned() })?;
         let payload = if self.skip_verification {
@@ -88,13 +93,18 @@ impl Unsealer {
             unverified.verify(&key)?
         };
         match payload {
-            Payload::Vault(vault) => self.resources.resource(&vault.resource()?).await,
-            Payload::Envelope(envelope) => self.open(&envelope).await,
+            Payload::Vault(vault) => self.read(&vault.resource()?, may_read).await,
+            Payload::Envelope(envelope) => self.open(&envelope, may_read).await,
         }
     }
 
-    async fn open(&self, envelope: &Envelope) -> Result<SecretBytes, AgentError> {
-        let kek = self.resources.resource(&envelope.key_resource()?).await?;
+    async fn read(&self, uri: &ResourceUri, may_read: MayRead<'_>) -> Result<SecretBytes, AgentError> {
+        may_read(uri)?;
+        self.resources.resource(uri).await
+    }
+
+    async fn open(&self, envelope: &Envelope, may_read: MayRead<'_>) -> Result<SecretBytes, AgentError> {
+        let kek = self.read(&envelope.key_resource()?, may_read).await?;
         let data_key = envelope.unwrap_data_key(&kek)?;
         Ok(envelope.open(&data_key, self.ctr)?)
     }

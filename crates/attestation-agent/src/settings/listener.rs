@@ -96,13 +96,29 @@ impl ListenerConfig {
         self.address.starts_with("unix://")
     }
 
+    /// Whether only root and the agent's own user are admitted: on a Unix socket that names nobody else.
+    fn is_roots(&self) -> bool {
+        self.is_unix() && self.allow_uids.is_none() && self.allow_gids.is_empty()
+    }
+
     /// What types do not say.
     ///
     /// # Errors
     /// With the key.
     pub fn check(&self) -> anyhow::Result<()> {
         self.address()?;
-        self.rules(17)?;
+        let rules = self.rules(17)?;
+        // Who is not root names what is open to others; leaving it out never means all.
+        for (operation, key, set) in [
+            (Operation::Extend, "domains", self.domains.is_some()),
+            (Operation::Resource, "resources", self.resources.is_some()),
+            (Operation::Unseal, "resources", self.resources.is_some()),
+        ] {
+            anyhow::ensure!(
+                self.is_roots() || set || !rules.operations.contains(&operation),
+                "{key} is not set: name what callers of the operation {operation} may use, or [\"any\"]"
+            );
+        }
         if !self.is_unix() {
             for (key, set) in [
                 ("mode", self.mode.is_some()),
@@ -160,7 +176,7 @@ impl ListenerConfig {
             evidence: match self.evidence {
                 Some(EvidenceName::AsGiven) => EvidenceForm::AsGiven,
                 Some(EvidenceName::Workload) => EvidenceForm::Workload,
-                None if unix && self.allow_uids.is_none() => EvidenceForm::AsGiven,
+                None if self.is_roots() => EvidenceForm::AsGiven,
                 None => EvidenceForm::Workload,
             },
             domains: bounded(self.domains.as_ref()).map(|names| names.iter().cloned().collect()),
@@ -238,7 +254,7 @@ mod tests {
         toml::from_str(text).unwrap()
     }
 
-    const REST: &str = "address = \"127.0.0.1:8006\"\nprotocol = \"rest\"\n";
+    const REST: &str = "address = \"127.0.0.1:8006\"\nprotocol = \"rest\"\nresources = [\"any\"]\n";
     const SOCKET: &str = "address = \"unix:///run/a.sock\"\nprotocol = \"ttrpc\"\n";
 
     #[test]
@@ -257,6 +273,8 @@ mod tests {
         let trusted =
             listener(&format!("{SOCKET}allow_uids = [1000]\nevidence = \"as-given\"")).rules(17).unwrap();
         assert_eq!(trusted.evidence, EvidenceForm::AsGiven);
+        let group = listener(&format!("{SOCKET}allow_gids = [1000]")).rules(17).unwrap();
+        assert_eq!(group.evidence, EvidenceForm::Workload);
         assert_eq!(listener(&format!("{SOCKET}allow_uids = [\"any\"]")).rules(17).unwrap().uids, None);
         assert_eq!(root.registers, BTreeSet::from([17]));
     }
@@ -267,6 +285,10 @@ mod tests {
             ("address = \"0.0.0.0:8006\"\nprotocol = \"rest\"".to_owned(), "loopback"),
             ("address = \"run/a.sock\"\nprotocol = \"rest\"".to_owned(), "unix:///"),
             ("address = \"unix://run/a.sock\"\nprotocol = \"rest\"".to_owned(), "unix:///"),
+            ("address = \"127.0.0.1:8006\"\nprotocol = \"rest\"".to_owned(), "resources"),
+            (format!("{REST}allow = [\"extend\"]"), "domains"),
+            (format!("{SOCKET}allow_uids = [1000]\nallow = [\"unseal\"]"), "resources"),
+            (format!("{SOCKET}allow_gids = [1000]\nallow = [\"extend\"]"), "domains"),
             (format!("{REST}mode = \"0600\""), "mode"),
             (format!("{REST}allow_uids = [0]"), "allow_uids"),
             (format!("{REST}allow_gids = [0]"), "allow_gids"),

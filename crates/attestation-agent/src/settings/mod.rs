@@ -78,6 +78,7 @@ pub struct KbsConfig {
 #[allow(missing_docs)]
 pub struct AsConfig {
     pub url: Option<String>,
+    pub other_urls: Vec<String>,
     pub cert: Option<String>,
     pub cert_file: Option<PathBuf>,
     pub plain_http_danger: bool,
@@ -246,13 +247,14 @@ impl Settings {
     /// What types do not say.
     fn check(&self) -> anyhow::Result<()> {
         self.kbs_urls()?;
+        self.as_urls()?;
         self.key_algorithm()?;
         let kbs = &self.token_configs.kbs;
         for (key, found, least, most) in [
-            ("token_configs.kbs.deadline_seconds", kbs.deadline_seconds, 1, 600),
+            ("token_configs.kbs.deadline_seconds", kbs.deadline_seconds, 1, 80),
             ("token_configs.kbs.refresh_ahead_seconds", kbs.refresh_ahead_seconds, 0, 3600),
-            ("device.timeout_seconds", self.device.timeout_seconds, 1, 600),
-            ("eventlog_config.max_log_bytes", self.eventlog_config.max_log_bytes, 4096, 2 << 20),
+            ("device.timeout_seconds", self.device.timeout_seconds, 1, 80),
+            ("eventlog_config.max_log_bytes", self.eventlog_config.max_log_bytes, 4096, 1 << 20),
         ] {
             anyhow::ensure!((least..=most).contains(&found), "{key} is {found}; expected {least} to {most}");
         }
@@ -303,6 +305,19 @@ impl Settings {
             }
         };
         Ok(std::iter::once(first).chain(&config.other_urls).cloned().collect())
+    }
+
+    /// The attestation service's addresses, in order; empty without any.
+    ///
+    /// # Errors
+    /// When only other addresses are given.
+    pub fn as_urls(&self) -> anyhow::Result<Vec<String>> {
+        let config = &self.token_configs.coco_as;
+        anyhow::ensure!(
+            config.url.is_some() || config.other_urls.is_empty(),
+            "token_configs.coco_as.other_urls is set, and url is not"
+        );
+        Ok(config.url.iter().chain(&config.other_urls).cloned().collect())
     }
 
     /// The kind of the guest's keys.

@@ -43,7 +43,7 @@ pub struct Double {
     pub calls: Mutex<Vec<String>>,
     pub fail: Mutex<Option<AgentError>>,
     pub extended: Mutex<Option<Extended>>,
-    /// Requests with the runtime data `hold` that began, and that were dropped before their end.
+    /// Requests with runtime data that begin with `hold` that began, and that were dropped before their end.
     pub held: AtomicUsize,
     pub dropped: AtomicUsize,
 }
@@ -83,7 +83,7 @@ impl Api for Double {
     async fn evidence(&self, caller: &Caller, runtime_data: &[u8]) -> Result<Vec<u8>, AgentError> {
         self.note(caller, Operation::Evidence, format!("evidence {}", runtime_data.len()))?;
         match runtime_data {
-            b"hold" => {
+            data if data.starts_with(b"hold") => {
                 self.held.fetch_add(1, Ordering::SeqCst);
                 let _held = Held(&self.dropped);
                 std::future::pending().await

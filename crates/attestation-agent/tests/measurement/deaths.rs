@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use assay_attestation_agent::measurement::{Step, Steps};
+use assay_attestation_agent::measurement::{MeasurementError, Recovered, Step, Steps};
 
 use crate::world::{Device, Guest, event};
 
@@ -105,21 +105,77 @@ fn death_at_each_step_of_an_extend() {
 
 #[test]
 fn death_at_each_step_of_an_extend_that_the_device_refuses() {
-    // Nothing is written to the log either.
-    assert_eq!(steps_until_the_end("refused", |_| {}), Step::ALL.len() - 3);
+    // Nothing is written to the log either, and the register is as it is kept.
+    assert_eq!(steps_until_the_end("refused", |_| {}), Step::ALL.len() - 7);
 }
 
 #[test]
 fn death_at_each_step_of_the_recovery_from_each_death() {
-    let recovery_steps = 5;
+    let recovery_steps = 9;
     for again in 0..=recovery_steps {
         let died = AtomicUsize::new(0);
         steps_until_the_end("second", |guest| {
             let finished = run_child(guest, again, None);
             died.fetch_add(usize::from(!finished), Ordering::Relaxed);
         });
-        // The longest recovery has all five: decide, write, sync, remove, sync.
+        // The longest recovery has all nine: decide; write, sync; write, sync, rename, sync; remove, sync.
         assert_eq!(died.into_inner() > 0, again < recovery_steps, "{again}");
+    }
+}
+
+/// Before the first event nothing is kept of the registers.
+#[test]
+fn death_at_each_step_of_the_first_extend() {
+    for content in ["second", "refused"] {
+        let finished = (0..MOST).find(|at| {
+            let mut guest = Guest::new();
+            let finished = run_child(&guest, *at, Some(content));
+            let (mut measurements, _) = guest.open();
+            guest.replayed(measurements.log());
+            measurements.extend(&mut guest.registers, &event("last")).unwrap();
+            let logged = guest.logged();
+            assert_eq!(logged.last().unwrap(), "last");
+            assert_eq!(logged.iter().filter(|logged| *logged == "last").count(), 1);
+            assert!(logged.len() == 1 || content == "second" && logged == ["second", "last"], "{logged:?}");
+            finished
+        });
+        // What a register holds that is seen for the first time is kept, refused or not.
+        let expected = Step::ALL.len() - if content == "refused" { 3 } else { 1 };
+        assert_eq!(finished, Some(expected), "{content}");
+    }
+}
+
+/// Wherever the agent dies, one who extends the register after that is noticed; so the deaths above, after which all
+/// goes on, are told from it.
+#[test]
+fn death_at_each_step_and_then_someone_else_extends_the_register() {
+    for content in ["second", "refused"] {
+        let finished = (0..MOST).find(|at| {
+            let mut guest = Guest::new();
+            assert!(run_child(&guest, usize::MAX, Some("first")));
+            let finished = run_child(&guest, *at, Some(content));
+            guest.registers.extend_by(4, &[7; 48]);
+            for _ in 0..2 {
+                let (_, recovered) = guest.open();
+                let Recovered::Broken(error) = recovered else { panic!("step {at}: {recovered:?}") };
+                assert!(matches!(error, MeasurementError::RegisterChanged { .. }), "step {at}: {error}");
+            }
+            finished
+        });
+        assert!(finished.is_some());
+    }
+}
+
+#[test]
+fn torn_writes_of_what_is_kept_of_the_registers() {
+    let written = 9;
+    for keep in [0, 1, 8, 40, 80] {
+        let finished = die_and_go_on(written, "second", |guest| {
+            let path = guest.kept_path().with_extension("new");
+            assert!(fs::metadata(&path).unwrap().len() > keep);
+            fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(keep).unwrap();
+        });
+        assert!(!finished);
     }
 }
 

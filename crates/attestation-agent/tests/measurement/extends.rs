@@ -5,6 +5,7 @@ use assay_attestation_agent::measurement::{
 };
 use assay_attester::AttesterError;
 use assay_eventlog::{TcgAlgorithm, read_aael_file};
+use assay_types::{Coded, Fault};
 
 use crate::world::{Guest, event, event_in};
 
@@ -89,6 +90,9 @@ fn a_full_log_takes_no_more_and_is_still_read() {
     measurements.extend(&mut guest.registers, &event("a")).unwrap();
     let error = measurements.extend(&mut guest.registers, &event("bb")).unwrap_err();
     assert!(matches!(error, MeasurementError::LogFull { needed: 185, max: 184 }), "{error}");
+    // Not as if trying again helped.
+    assert_eq!(error.fault(), Fault::Unprocessable);
+    assert!(error.to_string().contains("until the guest starts anew"), "{error}");
     measurements.extend(&mut guest.registers, &event("b")).unwrap();
     drop(measurements);
     let settings = MeasurementSettings { max_log_bytes: 1, ..guest.settings() };

@@ -22,7 +22,7 @@ fn only_the_owner_has_them() {
     let (mut measurements, _) = guest.open_with(FailSteps(vec![Step::WalRemove], 5));
     measurements.extend(&mut guest.registers, &event("a")).unwrap();
     assert_eq!(mode(&guest.directory()), 0o700);
-    for name in ["eventlog", ".wal_event_entry", ".lock"] {
+    for name in ["eventlog", ".wal_event_entry", ".registers", ".lock"] {
         assert_eq!(mode(&guest.directory().join(name)), 0o600, "{name}");
     }
 }
@@ -45,7 +45,7 @@ fn a_second_agent_cannot_use_the_directory_until_the_first_is_gone() {
 
 #[test]
 fn links_are_not_followed() {
-    for name in ["eventlog", ".wal_event_entry", ".lock"] {
+    for name in ["eventlog", ".wal_event_entry", ".registers", ".lock"] {
         let mut guest = Guest::new();
         drop(guest.open());
         let target = guest.folder.join("target");
@@ -60,6 +60,15 @@ fn links_are_not_followed() {
         );
         assert_eq!(fs::read(&target).unwrap(), b"untouched");
     }
+    // One where the registers are written first is replaced.
+    let mut guest = Guest::new();
+    let (mut measurements, _) = guest.open();
+    let target = guest.folder.join("target");
+    fs::write(&target, "untouched").unwrap();
+    symlink(&target, guest.kept_path().with_extension("new")).unwrap();
+    measurements.extend(&mut guest.registers, &event("a")).unwrap();
+    assert_eq!(fs::read(&target).unwrap(), b"untouched");
+    assert!(fs::symlink_metadata(guest.kept_path()).unwrap().is_file());
     let mut guest = Guest::new();
     fs::create_dir(guest.folder.join("target")).unwrap();
     symlink(guest.folder.join("target"), guest.directory()).unwrap();
@@ -70,10 +79,18 @@ fn links_are_not_followed() {
 
 #[test]
 fn what_others_can_write_is_refused() {
-    for (name, bits) in [("", 0o770), ("", 0o707), ("eventlog", 0o620), ("eventlog", 0o602), (".lock", 0o666)]
-    {
+    for (name, bits) in [
+        ("", 0o770),
+        ("", 0o707),
+        ("eventlog", 0o620),
+        ("eventlog", 0o602),
+        (".registers", 0o620),
+        (".lock", 0o666),
+    ] {
         let mut guest = Guest::new();
-        drop(guest.open());
+        let (mut measurements, _) = guest.open();
+        measurements.extend(&mut guest.registers, &event("a")).unwrap();
+        drop(measurements);
         let path = guest.directory().join(name);
         set_mode(&path, bits);
         let error = guest.open_error();
@@ -88,7 +105,7 @@ fn a_file_in_place_of_the_directory_and_others_in_place_of_files() {
     let mut guest = Guest::new();
     fs::write(guest.directory(), "").unwrap();
     assert!(matches!(guest.open_error(), MeasurementError::File { .. } | MeasurementError::Directory { .. }));
-    for name in ["eventlog", ".wal_event_entry", ".lock"] {
+    for name in ["eventlog", ".wal_event_entry", ".registers", ".lock"] {
         let mut guest = Guest::new();
         drop(guest.open());
         let path = guest.directory().join(name);
@@ -137,6 +154,9 @@ fn a_log_that_grows_or_shrinks_by_itself_ends_measuring() {
         file.set_len(u64::try_from(len + change).unwrap()).unwrap();
         let error = measurements.extend(&mut guest.registers, &event("b")).unwrap_err();
         assert!(matches!(error, MeasurementError::LogDamaged { .. }), "{error}");
+        // Evidence has both.
+        measurements.settle(&mut guest.registers).unwrap();
+        assert_eq!(guest.replayed(measurements.log()), ["a", "b"]);
         let error = measurements.extend(&mut guest.registers, &event("c")).unwrap_err();
         assert!(matches!(error, MeasurementError::Broken { .. }), "{error}");
         drop(measurements);

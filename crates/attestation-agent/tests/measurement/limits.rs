@@ -28,8 +28,10 @@ fn limited_child() {
     assert_eq!(std::fs::metadata(guest.log_path()).unwrap().len(), LIMIT, "a part of the entry was written");
     let error = measurements.extend(&mut guest.registers, &event("c")).unwrap_err();
     assert!(matches!(error, MeasurementError::Unsettled(_)), "{error}");
-    // What evidence carries meanwhile are the complete entries.
-    assert_eq!(measurements.log().len(), 11 * 92);
+    assert!(matches!(measurements.settle(&mut guest.registers), Err(MeasurementError::Unsettled(_))));
+    // What evidence carries meanwhile has the entry that does not fit, and not what was refused.
+    assert_eq!(guest.replayed(measurements.log()).last().unwrap(), "b");
+    assert_eq!(measurements.log().len(), 12 * 92);
 }
 
 /// The child again, for a record that does not fit.

@@ -9,9 +9,11 @@
 )]
 
 mod deaths;
+mod evidence;
 mod extends;
 mod failures;
 mod files;
 mod limits;
 mod random;
+mod restarts;
 mod world;

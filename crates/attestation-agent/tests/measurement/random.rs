@@ -47,7 +47,7 @@ fn call() -> impl Strategy<Value = Call> {
         pcr,
         device,
         prop::option::weighted(0.2, 0u32..3),
-        prop::option::weighted(0.6, (0usize..12, mishap)),
+        prop::option::weighted(0.6, (0usize..15, mishap)),
     )
         .prop_map(|(restart, pcr, device, reads, mishap)| Call { restart, pcr, device, reads, mishap })
 }
@@ -110,6 +110,7 @@ fn mortal<T>(guest: &mut Guest, call: &Call, run: impl FnOnce(&mut Guest) -> T) 
             let Some((_, Mishap::Death { keep, zeros })) = call.mishap else { unreachable!() };
             match step {
                 Step::WalSync => tear(&guest.wal_path(), 0, keep, zeros),
+                Step::RegistersSync => tear(&guest.kept_path().with_extension("new"), 0, keep, zeros),
                 Step::LogSync => tear(&guest.log_path(), logged, keep, false),
                 _ => {}
             }
@@ -159,7 +160,15 @@ proptest! {
                 }
                 Some(Err(_)) => Some(false),
             });
-            agent = answer.map(|_| measurements);
+            // Evidence replays whatever failed, as soon as the device can be read.
+            guest.registers.reads_until_failure.set(None);
+            if answer.is_some() {
+                let settled = mortal(&mut guest, call, |guest| measurements.settle(&mut guest.registers));
+                if settled.is_some() {
+                    guest.replayed(measurements.log());
+                    agent = Some(measurements);
+                }
+            }
         }
         drop(agent);
         guest.registers.reads_until_failure.set(None);

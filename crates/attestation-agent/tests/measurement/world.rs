@@ -40,6 +40,8 @@ pub(crate) struct FileRegisters {
     pub(crate) device: Rc<Cell<Device>>,
     /// How many of the next reads succeed before one fails.
     pub(crate) reads_until_failure: Rc<Cell<Option<u32>>>,
+    /// Whether the next read fails, and only that.
+    pub(crate) next_read_fails: Rc<Cell<bool>>,
     /// The register that has another hash than the rest.
     pub(crate) odd_hash: Rc<Cell<Option<u32>>>,
 }
@@ -55,6 +57,7 @@ impl FileRegisters {
             path: path.to_owned(),
             device: Rc::default(),
             reads_until_failure: Rc::default(),
+            next_read_fails: Rc::default(),
             odd_hash: Rc::default(),
         }
     }
@@ -99,6 +102,9 @@ impl MeasurementRegisters for FileRegisters {
     }
 
     fn read(&mut self, log_index: u32) -> Result<Digest, AttesterError> {
+        if self.next_read_fails.take() {
+            return Err(self.failure());
+        }
         match self.reads_until_failure.get() {
             Some(0) => return Err(self.failure()),
             left => self.reads_until_failure.set(left.map(|n| n - 1)),
@@ -201,6 +207,10 @@ impl Guest {
         self.directory().join(".wal_event_entry")
     }
 
+    pub(crate) fn kept_path(&self) -> PathBuf {
+        self.directory().join(".registers")
+    }
+
     pub(crate) fn open(&mut self) -> (Measurements, Recovered) {
         Measurements::open(self.settings(), &mut self.registers).unwrap()
     }
@@ -216,8 +226,13 @@ impl Guest {
     /// The contents of the events in the log's file, after it was checked that every register is what its events
     /// lead to from its start.
     pub(crate) fn logged(&self) -> Vec<String> {
+        self.replayed(&fs::read(self.log_path()).unwrap())
+    }
+
+    /// The same for a log that evidence would carry.
+    pub(crate) fn replayed(&self, log: &[u8]) -> Vec<String> {
         let algorithm = TcgAlgorithm::Sha384;
-        let log = read_aael_file(algorithm, fs::read(self.log_path()).unwrap()).unwrap();
+        let log = read_aael_file(algorithm, log.to_vec()).unwrap();
         let mut values = self.start.clone();
         let mut contents = Vec::new();
         for event in log.events() {

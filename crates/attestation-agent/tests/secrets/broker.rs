@@ -52,7 +52,7 @@ impl Resources for Broker {
     }
 }
 
-fn problem() -> Box<ErrorInformation> {
+pub(crate) fn problem() -> Box<ErrorInformation> {
     Box::new(ErrorInformation { detail: "the double says no".into(), ..ErrorInformation::default() })
 }
 

@@ -10,6 +10,9 @@
 )]
 
 mod broker;
+mod directories;
+mod leftovers;
+mod passing;
 mod private_file;
 mod sealed;
 mod task;

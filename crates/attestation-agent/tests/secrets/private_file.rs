@@ -24,11 +24,11 @@ pub(crate) fn secret(bytes: &[u8]) -> SecretBytes {
     SecretBytes::new(bytes.to_vec())
 }
 
-fn file(path: &Path, mode: u32) -> PrivateFile {
+pub(crate) fn file(path: &Path, mode: u32) -> PrivateFile {
     PrivateFile::new(path, mode, None, None, false).unwrap()
 }
 
-fn mode(path: &Path) -> u32 {
+pub(crate) fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().mode() & 0o7777
 }
 
@@ -139,7 +139,7 @@ fn a_disk_is_refused_before_anything_is_made_on_it() {
     // A link from memory to the disk does not help.
     if let Some(memory) = in_memory() {
         symlink(folder.path(), memory.path().join("link")).unwrap();
-        let error = file(&memory.path().join("link/secret"), 0o600).write(&secret(b"x")).unwrap_err();
+        let error = file(&memory.path().join("link/below/secret"), 0o600).write(&secret(b"x")).unwrap_err();
         assert_eq!(error.code(), "SEF-002");
         assert!(names(folder.path()).is_empty());
     }
@@ -182,6 +182,9 @@ fn the_owner_is_as_asked_where_the_agent_may_give_files_away() {
     let other = PrivateFile::new(&path, 0o640, Some(1235), Some(4321), false).unwrap();
     assert_eq!(other.write(&secret(b"x")).unwrap(), Write::Replaced);
     assert_eq!(fs::metadata(&path).unwrap().uid(), 1235);
+    // Without an owner it is the agent's own: another one could change it.
+    assert_eq!(file(&path, 0o640).write(&secret(b"x")).unwrap(), Write::Replaced);
+    assert_eq!(fs::metadata(&path).unwrap().uid(), 0);
 }
 
 #[test]
@@ -219,10 +222,10 @@ fn two_writers_and_a_reader_see_whole_secrets_only() {
 }
 
 /// A small tmpfs, gone at the end.
-struct Mount(TempDir);
+pub(crate) struct Mount(pub(crate) TempDir);
 
 impl Mount {
-    fn of_64_kibibytes() -> Option<Self> {
+    pub(crate) fn of_64_kibibytes() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=64k,nr_inodes=16", "tmpfs"])

@@ -1,14 +1,14 @@
 //! Opening sealed secrets.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use assay_attestation_agent::error::AgentError;
 use assay_attestation_agent::secrets::sealed::{SealedSettings, Unsealer};
 use assay_attestation_agent::secrets::verification_keys::KeyRule;
 use assay_sealed_secret::{Provider, SealingKey, Vault, VerificationKey, seal_envelope, seal_vault};
-use assay_types::{Coded as _, Fault, SecretBytes};
+use assay_types::{Coded as _, Fault, ResourceUri, SecretBytes};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
@@ -50,8 +50,13 @@ fn in_directory(directory: &Path) -> SealedSettings {
     SealedSettings { key_directory: directory.to_owned(), ..SealedSettings::default() }
 }
 
+/// For a caller that may read everything.
+async fn open(unsealer: &Unsealer, text: &str) -> Result<SecretBytes, AgentError> {
+    unsealer.unseal(text.as_bytes(), &|_| Ok(())).await
+}
+
 async fn code(unsealer: &Unsealer, text: &str) -> &'static str {
-    unsealer.unseal(text.as_bytes()).await.unwrap_err().code()
+    open(unsealer, text).await.unwrap_err().code()
 }
 
 #[tokio::test]
@@ -59,7 +64,7 @@ async fn a_vault_opens_by_the_key_of_the_key_broker() {
     let key = SealingKey::generate(KEY).unwrap();
     let broker = broker(&key);
     let unsealer = unsealer(&broker, SealedSettings::default());
-    let secret = unsealer.unseal(format!("{}\n", vault(&key, KEY)).as_bytes()).await.unwrap();
+    let secret = open(&unsealer, &format!("{}\n", vault(&key, KEY))).await.unwrap();
     assert_eq!(secret.expose(), b"hunter2");
     assert_eq!(broker.asked(), [KEY, SECRET]);
 }
@@ -69,7 +74,7 @@ async fn an_envelope_opens_by_the_key_encryption_key_of_the_key_broker() {
     let key = SealingKey::generate(KEY).unwrap();
     let broker = broker(&key);
     let text = envelope(&key, b"the secret");
-    let secret = unsealer(&broker, SealedSettings::default()).unseal(text.as_bytes()).await.unwrap();
+    let secret = open(&unsealer(&broker, SealedSettings::default()), &text).await.unwrap();
     assert_eq!(secret.expose(), b"the secret");
     assert_eq!(broker.asked(), [KEY, KEK]);
     broker.answers(KEK, vec![Ok(vec![8; 32])]);
@@ -85,7 +90,7 @@ async fn a_vault_opens_by_a_key_in_the_directory() {
     std::fs::write(folder.path().join("owner"), public(&key)).unwrap();
     let broker = broker(&SealingKey::generate("another").unwrap());
     let unsealer = unsealer(&broker, in_directory(folder.path()));
-    let secret = unsealer.unseal(vault(&key, "owner").as_bytes()).await.unwrap();
+    let secret = open(&unsealer, &vault(&key, "owner")).await.unwrap();
     assert_eq!(secret.expose(), b"hunter2");
     assert_eq!(broker.asked(), [SECRET]);
     for kid in ["nobody", "../owner", "/etc/passwd", ".."] {
@@ -101,7 +106,7 @@ async fn nothing_is_fetched_for_a_text_that_is_not_verified() {
     assert_eq!(code(&unsealer, &vault(&other, KEY)).await, "SEA-010");
     assert_eq!(broker.asked(), [KEY]);
     assert_eq!(code(&unsealer, "sealed.fakejwsheader.e30.fakesignature").await, "SEA-003");
-    assert_eq!(unsealer.unseal(&[0xff]).await.unwrap_err().code(), "SEA-001");
+    assert_eq!(unsealer.unseal(&[0xff], &|_| Ok(())).await.unwrap_err().code(), "SEA-001");
     assert_eq!(broker.asked(), [KEY]);
 }
 
@@ -127,7 +132,7 @@ async fn where_keys_are_named_no_other_is_even_fetched() {
         (&["kbs:///default/"], "owner", false),
     ] {
         let broker = broker(&key);
-        let result = unsealer(&broker, rules(texts)).unseal(vault(&key, kid).as_bytes()).await;
+        let result = open(&unsealer(&broker, rules(texts)), &vault(&key, kid)).await;
         if taken {
             assert_eq!(result.unwrap().expose(), b"hunter2", "{texts:?} {kid}");
         } else {
@@ -147,7 +152,7 @@ async fn a_key_is_remembered_for_its_time_and_not_longer() {
         let settings = SealedSettings { key_cache_seconds: seconds, ..SealedSettings::default() };
         let unsealer = unsealer(&broker, settings);
         for _ in 0..3 {
-            unsealer.unseal(text.as_bytes()).await.unwrap();
+            open(&unsealer, &text).await.unwrap();
         }
         assert_eq!(broker.times(KEY), expected);
         // Secrets are not remembered.
@@ -156,7 +161,7 @@ async fn a_key_is_remembered_for_its_time_and_not_longer() {
     let broker = broker(&key);
     let settings = SealedSettings { key_cache_seconds: 1, ..SealedSettings::default() };
     let unsealer = unsealer(&broker, settings);
-    unsealer.unseal(text.as_bytes()).await.unwrap();
+    open(&unsealer, &text).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1100)).await;
     // The owner has another key now.
     broker.answers(KEY, vec![Ok(public(&SealingKey::generate(KEY).unwrap()))]);
@@ -178,7 +183,75 @@ async fn a_key_that_cannot_be_had_or_used_is_not_remembered() {
     for expected in ["CLI-004", "CLI-001", "SEA-009", "SEA-008"] {
         assert_eq!(code(&unsealer, &text).await, expected);
     }
-    assert_eq!(unsealer.unseal(text.as_bytes()).await.unwrap().expose(), b"hunter2");
+    assert_eq!(open(&unsealer, &text).await.unwrap().expose(), b"hunter2");
+}
+
+/// What a caller asked for, and what it was told.
+async fn open_as(
+    unsealer: &Unsealer,
+    text: &str,
+    allowed: bool,
+) -> (Vec<String>, Result<SecretBytes, AgentError>) {
+    let asked = Mutex::new(Vec::new());
+    let may_read = |uri: &ResourceUri| {
+        asked.lock().unwrap().push(uri.to_string());
+        if allowed { Ok(()) } else { Err(AgentError::BadRequest("not for you".to_owned())) }
+    };
+    let result = unsealer.unseal(text.as_bytes(), &may_read).await;
+    (asked.into_inner().unwrap(), result)
+}
+
+#[tokio::test]
+async fn a_sealed_secret_opens_no_more_than_the_caller_may_read() {
+    let key = SealingKey::generate(KEY).unwrap();
+    for (text, names) in [(vault(&key, KEY), SECRET), (envelope(&key, b"the secret"), KEK)] {
+        for skip in [false, true] {
+            let broker = broker(&key);
+            let settings = SealedSettings { skip_verification_danger: skip, ..SealedSettings::default() };
+            let unsealer = unsealer(&broker, settings);
+            let (asked, result) = open_as(&unsealer, &text, false).await;
+            assert_eq!(asked, [names]);
+            assert!(matches!(result.unwrap_err(), AgentError::BadRequest(_)));
+            // What it names was not fetched.
+            assert!(broker.asked().iter().all(|uri| uri == KEY && !skip), "{:?}", broker.asked());
+            let (asked, result) = open_as(&unsealer, &text, true).await;
+            assert_eq!(asked, [names]);
+            result.unwrap();
+            assert_eq!(broker.times(names), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_caller_may_read_is_not_told_by_a_text_that_is_not_verified() {
+    let (owner, other) = (SealingKey::generate(KEY).unwrap(), SealingKey::generate(KEY).unwrap());
+    let broker = broker(&owner);
+    let unsealer = unsealer(&broker, SealedSettings::default());
+    for text in [vault(&other, KEY), envelope(&other, b"x")] {
+        let (asked, result) = open_as(&unsealer, &text, false).await;
+        assert!(asked.is_empty());
+        assert_eq!(result.unwrap_err().code(), "SEA-010");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_a_secret_of_the_key_broker_and_of_no_other_plugin() {
+    let key = SealingKey::generate(KEY).unwrap();
+    // The same text under another header, as whoever knows the form can write it.
+    let good = vault(&key, KEY);
+    let [_, _, payload, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!("parts") };
+    for kid in ["kbs+pki:///default/sealing-key/owner", "kbs+pki:///key?jwk=x", "kbs:///key", "kbs://a/b/c"] {
+        let header = BASE64_URL_SAFE_NO_PAD.encode(json!({ "alg": "ES256", "kid": kid }).to_string());
+        let text = format!("sealed.{header}.{payload}.{signature}");
+        // Not even where the key broker has it and the configuration names it.
+        for trusted_keys in [vec![], vec![KeyRule::parse(kid).unwrap()]] {
+            let broker = Broker::with(&[(kid, &public(&key)), (SECRET, b"hunter2")]);
+            let settings = SealedSettings { trusted_keys, ..SealedSettings::default() };
+            let error = open(&unsealer(&broker, settings), &text).await.unwrap_err();
+            assert_eq!(error.code(), "SEA-026", "{kid}");
+            assert!(broker.asked().is_empty(), "{kid}");
+        }
+    }
 }
 
 /// A payload in the idiom without a signature.
@@ -194,7 +267,7 @@ async fn without_verification_anyone_may_seal_where_the_danger_is_allowed() {
     }));
     assert_eq!(code(&unsealer(&broker, SealedSettings::default()), &text).await, "SEA-003");
     let settings = SealedSettings { skip_verification_danger: true, ..SealedSettings::default() };
-    let secret = unsealer(&broker, settings).unseal(text.as_bytes()).await.unwrap();
+    let secret = open(&unsealer(&broker, settings), &text).await.unwrap();
     assert_eq!(secret.expose(), b"hunter2");
     assert_eq!(broker.asked(), [SECRET]);
 }
@@ -224,10 +297,10 @@ async fn unauthenticated_encryption_is_taken_where_the_danger_is_allowed() {
         allow_ctr_danger: ctr,
         ..SealedSettings::default()
     };
-    let refused = unsealer(&broker, settings(false)).unseal(text.as_bytes()).await.unwrap_err();
+    let refused = open(&unsealer(&broker, settings(false)), &text).await.unwrap_err();
     assert!(matches!(refused, AgentError::SealedSecret(_)));
     assert_eq!(refused.code(), "SEA-016");
-    assert_eq!(unsealer(&broker, settings(true)).unseal(text.as_bytes()).await.unwrap().expose().len(), 11);
+    assert_eq!(open(&unsealer(&broker, settings(true)), &text).await.unwrap().expose().len(), 11);
 }
 
 #[test]

@@ -6,25 +6,26 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use assay_attestation_agent::error::AgentError;
 use assay_attestation_agent::secrets::files::{FileMode, FileSettings, FileState, FileStatus, FilesTask};
 use assay_attestation_agent::secrets::sealed::{SealedSettings, Unsealer};
-use assay_client::Waiting;
+use assay_client::{ClientError, Waiting};
 use assay_sealed_secret::{Provider, SealingKey, Vault, seal_vault};
 use assay_types::{Coded as _, FixedClock, UnixTime};
 use async_trait::async_trait;
 use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
-use crate::broker::{Broker, denied, not_found, unavailable};
+use crate::broker::{Broker, denied, unavailable};
 use crate::private_file::{in_memory, names};
 
-const SECRET: &str = "kbs:///default/password/database";
+pub(crate) const SECRET: &str = "kbs:///default/password/database";
 const START: UnixTime = UnixTime(1_800_000_000);
 
 /// Waits until the test says so, and keeps what was asked for.
-struct Paced {
+pub(crate) struct Paced {
     waits: Mutex<Vec<Duration>>,
-    go: Semaphore,
+    pub(crate) go: Semaphore,
 }
 
 #[async_trait]
@@ -39,11 +40,11 @@ impl Waiting for Paced {
     }
 }
 
-struct World {
+pub(crate) struct World {
     broker: Arc<Broker>,
     clock: Arc<FixedClock>,
-    paced: Arc<Paced>,
-    states: watch::Receiver<Vec<FileStatus>>,
+    pub(crate) paced: Arc<Paced>,
+    pub(crate) states: watch::Receiver<Vec<FileStatus>>,
     running: tokio::task::JoinHandle<()>,
 }
 
@@ -64,7 +65,7 @@ fn task(
 }
 
 impl World {
-    fn start(files: &[FileSettings], broker: Arc<Broker>) -> Self {
+    pub(crate) fn start(files: &[FileSettings], broker: Arc<Broker>) -> Self {
         let clock = Arc::new(FixedClock::new(START));
         let paced = Arc::new(Paced { waits: Mutex::default(), go: Semaphore::new(0) });
         let task = task(files, &broker, &clock, &paced);
@@ -75,11 +76,11 @@ impl World {
     }
 
     /// Lets one wait end.
-    fn go(&self) {
+    pub(crate) fn go(&self) {
         self.paced.go.add_permits(1);
     }
 
-    fn waits(&self) -> Vec<u64> {
+    pub(crate) fn waits(&self) -> Vec<u64> {
         self.paced.waits.lock().unwrap().iter().map(Duration::as_secs).collect()
     }
 
@@ -88,7 +89,11 @@ impl World {
         until(|| self.waits().len() >= number).await;
     }
 
-    async fn until_state(&mut self, index: usize, wanted: impl Fn(&FileState) -> bool) -> FileState {
+    pub(crate) async fn until_state(
+        &mut self,
+        index: usize,
+        wanted: impl Fn(&FileState) -> bool,
+    ) -> FileState {
         let found = tokio::time::timeout(
             Duration::from_secs(60),
             self.states.wait_for(|states| wanted(&states[index].state)),
@@ -97,7 +102,7 @@ impl World {
     }
 
     /// Until nothing is left to do.
-    async fn end(&mut self) {
+    pub(crate) async fn end(&mut self) {
         tokio::time::timeout(Duration::from_secs(60), &mut self.running).await.unwrap().unwrap();
     }
 }
@@ -111,7 +116,7 @@ async fn until(condition: impl Fn() -> bool) {
     tokio::time::timeout(Duration::from_secs(60), waited).await.expect("it comes in time");
 }
 
-fn settings(path: &Path) -> FileSettings {
+pub(crate) fn settings(path: &Path) -> FileSettings {
     FileSettings {
         path: path.to_owned(),
         resource: SECRET.parse().unwrap(),
@@ -124,7 +129,7 @@ fn settings(path: &Path) -> FileSettings {
     }
 }
 
-fn written(state: &FileState) -> bool {
+pub(crate) fn written(state: &FileState) -> bool {
     matches!(state, FileState::Written { .. })
 }
 
@@ -192,9 +197,16 @@ async fn what_passes_is_tried_again_with_growing_waits() {
 async fn a_denial_is_not_tried_again_and_holds_up_no_other_file() {
     let Some(folder) = in_memory() else { return };
     let (bad, good) = (folder.path().join("bad"), folder.path().join("good"));
-    for refusal in [denied(), not_found()] {
+    let final_ones = [
+        denied(),
+        ClientError::Configuration("a double's".into()).into(),
+        ClientError::Argument("a double's".into()).into(),
+        AgentError::NotConfigured { what: "key broker service", key: "kbs" },
+    ];
+    for refusal in final_ones {
         let code = refusal.code();
         let broker = Broker::with(&[(SECRET, b"hunter2")]);
+        let _ = fs::remove_file(&good);
         broker.answers("kbs:///a/b/c", vec![Err(refusal)]);
         let files =
             [FileSettings { resource: "kbs:///a/b/c".parse().unwrap(), ..settings(&bad) }, settings(&good)];

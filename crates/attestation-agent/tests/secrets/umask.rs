@@ -5,9 +5,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
 use assay_attestation_agent::secrets::private_file::PrivateFile;
+use assay_types::Coded as _;
 use rustix::fs::Mode;
 
-use crate::private_file::{in_memory, secret};
+use crate::private_file::{in_memory, names, secret};
 
 const VARIABLE: &str = "ASSAY_TEST_UMASK";
 
@@ -19,7 +20,14 @@ fn the_child_writes_under_its_umask() {
     rustix::process::umask(Mode::from_raw_mode(u32::from_str_radix(&umask, 8).unwrap()));
     for wanted in [0o600, 0o640, 0o444, 0o000, 0o777] {
         let path = folder.path().join(format!("d{wanted}/e/secret"));
-        PrivateFile::new(&path, wanted, None, None, false).unwrap().write(&secret(b"x")).unwrap();
+        let written = PrivateFile::new(&path, wanted, None, None, false).unwrap().write(&secret(b"x"));
+        if umask.starts_with('2') {
+            // The directory would not be the owner's to write into, and nothing is changed after it is made.
+            assert_eq!(written.unwrap_err().code(), "SEF-007");
+            assert!(names(folder.path()).is_empty());
+            continue;
+        }
+        written.unwrap();
         let mode = |path: &std::path::Path| fs::metadata(path).unwrap().mode() & 0o7777;
         assert_eq!(mode(&path), wanted, "umask {umask}");
         assert_eq!(mode(path.parent().unwrap()), 0o700, "umask {umask}");

@@ -6,7 +6,9 @@
 
 mod messages;
 
-use assay_attestation_service::{BoundInitData, Issued, StructuredEvaluation};
+use assay_attestation_service::{
+    BoundInitData, EvaluationError, Issued, MAX_POLICY_IDS, StructuredEvaluation,
+};
 use assay_types::{Coded as _, Digest, HashAlgorithm, RawEvidence, Tee};
 use axum::body::Body;
 use axum::extract::State;
@@ -49,6 +51,10 @@ pub(crate) async fn attestation(
     let settings = broker.settings();
     let body = read_body(body, settings.body_bytes, settings.body_timeout).await?;
     let AttestationRequest { verification_requests, policy_ids } = read_json(&body)?;
+    if policy_ids.len() > MAX_POLICY_IDS {
+        // Before anything is done with them: a body holds very many.
+        return Err(EvaluationError::TooManyPolicies { found: policy_ids.len() }.into());
+    }
     let found = verification_requests.len();
     let [request] = <[VerificationRequest; 1]>::try_from(verification_requests)
         .map_err(|_| RequestError::VerificationRequests { found })?;

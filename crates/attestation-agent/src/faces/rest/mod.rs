@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use self::problem::RestError;
 use super::RestExtras;
+use super::budget::Hold;
 use super::calls::Shared;
 use super::connection::Connection;
 use crate::caller::Peer;
@@ -84,25 +85,30 @@ impl Face {
         }
         guard::check(request.uri(), request.headers(), matches!(peer, Peer::Address(_)))?;
         let route = routes::find(self, request.method(), request.uri())?;
-        let body = match route {
+        // Until the answer is ready.
+        let (body, _memory) = match route {
             routes::Route::Extend => self.body(request.into_body()).await?,
-            _ => Bytes::new(),
+            _ => (Bytes::new(), Hold::default()),
         };
-        let _place = self.shared.place().await?;
+        // How the agent does can be asked however much it does.
+        let _place = if route.is_work() { Some(self.shared.place().await?) } else { None };
         let answer = route.answer(self, self.shared.caller(peer), body);
         Ok(self.shared.in_time(None, answer).await?)
     }
 
-    async fn body(&self, body: Incoming) -> Result<Bytes, RestError> {
+    async fn body(&self, body: Incoming) -> Result<(Bytes, Hold), RestError> {
         let limits = &self.shared.limits;
         let too_long = RestError::BodyTooLong { max: limits.body_bytes };
         // What is announced is not awaited.
         if body.size_hint().lower() > u64::try_from(limits.body_bytes).unwrap_or(u64::MAX) {
             return Err(too_long);
         }
+        // Without a length it could be the longest.
+        let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+        let memory = self.shared.memory(length.unwrap_or(limits.body_bytes)).await?;
         let read = Limited::new(body, limits.body_bytes).collect();
         match tokio::time::timeout(limits.transfer_timeout, read).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Ok(body)) => Ok((body.to_bytes(), memory)),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long),
             Ok(Err(error)) => Err(AgentError::BadRequest(format!("the body cannot be read: {error}")).into()),
             Err(_) => Err(RestError::BodyLate { millis: limits.transfer_timeout.as_millis() }),

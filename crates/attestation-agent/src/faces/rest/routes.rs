@@ -103,6 +103,11 @@ struct Ready<'a> {
 }
 
 impl Route {
+    /// Whether it is more than a look at the agent itself.
+    pub(super) const fn is_work(&self) -> bool {
+        !matches!(self, Route::Info | Route::Health | Route::Ready(_) | Route::Metrics(_))
+    }
+
     /// Answers.
     pub(super) async fn answer(
         self,
@@ -139,6 +144,7 @@ impl Route {
                         "the body is to be JSON {{\"domain\",\"operation\",\"content\"}}: {error}"
                     ))
                 })?;
+                drop(body);
                 let Event { domain, operation, content } = event;
                 let event = RuntimeEvent { domain, operation, content, pcr: None };
                 let (success, message) = match api.extend(&caller, event).await? {

@@ -3,9 +3,13 @@
 use std::io;
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::Instant;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::faces::LARGE;
+use crate::faces::budget::{Hold, Ration};
 
 /// The length of a header, in bytes.
 pub const HEADER: usize = 10;
@@ -18,8 +22,8 @@ pub const RESPONSE: u8 = 2;
 /// The type of a stream's data.
 pub const DATA: u8 = 3;
 
-/// How many bytes are made room for at a time: what a peer only announces takes none.
-const STEP: usize = 64 << 10;
+/// How many bytes are read at a time where no large payload is read: a whole frame that is not large.
+const STEP: usize = HEADER + LARGE;
 
 /// The payload of a request's frame.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -36,20 +40,7 @@ pub struct Request {
     /// For how long the caller waits, in nanoseconds; 0 says nothing.
     #[prost(int64, tag = "4")]
     pub timeout_nano: i64,
-    /// Not looked at.
-    #[prost(message, repeated, tag = "5")]
-    pub metadata: Vec<KeyValue>,
-}
-
-/// One of the metadata.
-#[derive(Clone, PartialEq, prost::Message)]
-pub struct KeyValue {
-    /// Its name.
-    #[prost(string, tag = "1")]
-    pub key: String,
-    /// Its value.
-    #[prost(string, tag = "2")]
-    pub value: String,
+    // 5, the metadata, are passed over: decoded, two bytes of an empty one would take 48.
 }
 
 /// The payload of a response's frame.
@@ -110,28 +101,67 @@ impl Header {
 /// A frame that came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// A whole one.
+    /// A whole one; its payload is wiped when dropped.
     Whole(Header, Bytes),
     /// A longer one than is read; its payload is thrown away.
     TooLong(Header),
+    /// A large one for which there was no memory in time; its payload is thrown away.
+    NoRoom(Header),
 }
 
 /// Takes frames out of a stream of bytes.
 pub struct FrameReader<R> {
     io: R,
+    /// What was read and not looked at: a header, a payload that is not large, or a part of them.
     bytes: BytesMut,
+    /// A large payload that is being read.
+    large: Option<Large>,
     /// What is still to be thrown away.
     discard: usize,
     max: usize,
     patience: Duration,
     /// When the frame that has begun must be here.
     deadline: Option<Instant>,
+    /// Where the memory of large payloads comes from.
+    ration: Option<Ration>,
+    /// Until when the frame that has begun waits for it.
+    queued: Option<Instant>,
+    /// The memory of the frame that came last.
+    hold: Hold,
+}
+
+struct Large {
+    header: Header,
+    length: usize,
+    bytes: Zeroizing<Vec<u8>>,
+    hold: Hold,
 }
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// Reads payloads of up to `max` bytes. A frame that began must arrive within `patience`.
     pub fn new(io: R, max: usize, patience: Duration) -> Self {
-        FrameReader { io, bytes: BytesMut::new(), discard: 0, max, patience, deadline: None }
+        FrameReader {
+            io,
+            bytes: BytesMut::new(),
+            large: None,
+            discard: 0,
+            max,
+            patience,
+            deadline: None,
+            ration: None,
+            queued: None,
+            hold: Hold::default(),
+        }
+    }
+
+    /// Before a large payload is read, its memory is taken.
+    pub(crate) fn with_ration(self, ration: Ration) -> Self {
+        FrameReader { ration: Some(ration), ..self }
+    }
+
+    /// The memory that was taken for the frame that came last.
+    pub(crate) fn take_hold(&mut self) -> Hold {
+        std::mem::take(&mut self.hold)
     }
 
     /// The next frame; `None` at the end. Nothing is lost when this future is dropped.
@@ -149,18 +179,27 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                 return Err(io::ErrorKind::InvalidData.into());
             }
             if self.discard == 0
-                && let Some(frame) = self.take()
+                && let Some(frame) = self.take().await
             {
                 self.deadline = None;
                 return Ok(Some(frame));
             }
-            let begun = self.discard > 0 || !self.bytes.is_empty();
+            let begun = self.discard > 0 || self.large.is_some() || !self.bytes.is_empty();
             if begun && self.deadline.is_none() {
                 self.deadline = Instant::now().checked_add(self.patience);
             }
-            self.bytes.reserve(if begun { STEP } else { HEADER });
-            let read = self.io.read_buf(&mut self.bytes);
-            let read = match self.deadline.filter(|_| begun) {
+            let deadline = self.deadline.filter(|_| begun);
+            let read = async {
+                if let Some(large) = &mut self.large {
+                    // The next frame stays where it is.
+                    let missing = large.length - large.bytes.len();
+                    return self.io.read_buf(&mut (&mut *large.bytes).limit(missing)).await;
+                }
+                let room = if begun { STEP.saturating_sub(self.bytes.len()).max(1) } else { HEADER };
+                self.bytes.reserve(room);
+                self.io.read_buf(&mut self.bytes).await
+            };
+            let read = match deadline {
                 None => read.await?,
                 Some(deadline) => tokio::time::timeout_at(deadline, read)
                     .await
@@ -172,19 +211,73 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
-    fn take(&mut self) -> Option<Frame> {
+    /// The frame that is whole, or is not going to be. It waits for nothing but memory.
+    async fn take(&mut self) -> Option<Frame> {
+        if let Some(large) = self.large.take_if(|large| large.bytes.len() == large.length) {
+            self.hold = large.hold;
+            return Some(Frame::Whole(large.header, Bytes::from_owner(large.bytes)));
+        }
+        if self.large.is_some() {
+            return None;
+        }
         let header = Header::from_bytes(*self.bytes.first_chunk()?);
         let length = usize::try_from(header.length).unwrap_or(usize::MAX);
         if length > self.max {
+            return Some(self.discarded(length, Frame::TooLong(header)));
+        }
+        if length > LARGE {
+            let Some(hold) = self.memory(length).await else {
+                return Some(self.discarded(length, Frame::NoRoom(header)));
+            };
+            // Exactly as much as is needed, so that no grown buffer is left behind. The system gives the
+            // pages when they are written: what a peer only announces takes none.
+            let mut bytes = Zeroizing::new(Vec::with_capacity(length));
             self.bytes.advance(HEADER);
-            self.discard = length;
-            return Some(Frame::TooLong(header));
+            self.move_to(length, &mut bytes);
+            if bytes.len() < length {
+                self.large = Some(Large { header, length, bytes, hold });
+                return None;
+            }
+            self.hold = hold;
+            return Some(Frame::Whole(header, Bytes::from_owner(bytes)));
         }
         if self.bytes.len() - HEADER < length {
             return None;
         }
         self.bytes.advance(HEADER);
-        Some(Frame::Whole(header, self.bytes.split_to(length).freeze()))
+        let mut bytes = Zeroizing::new(Vec::with_capacity(length));
+        self.move_to(length, &mut bytes);
+        self.hold = Hold::default();
+        Some(Frame::Whole(header, Bytes::from_owner(bytes)))
+    }
+
+    fn discarded(&mut self, length: usize, frame: Frame) -> Frame {
+        self.bytes.advance(HEADER);
+        self.discard = length;
+        frame
+    }
+
+    /// Moves up to so many bytes out of what was read; none are left there.
+    fn move_to(&mut self, most: usize, to: &mut Vec<u8>) {
+        let count = most.min(self.bytes.len());
+        let (moved, _) = self.bytes.split_at_mut(count);
+        to.extend_from_slice(moved);
+        moved.zeroize();
+        self.bytes.advance(count);
+    }
+
+    /// The memory of a large payload; `None` if there was none in time. Then the frame has its time to
+    /// arrive: the wait was ours.
+    async fn memory(&mut self, length: usize) -> Option<Hold> {
+        let Some(ration) = &self.ration else { return Some(Hold::default()) };
+        let until = *self.queued.get_or_insert_with(|| {
+            let now = Instant::now();
+            now.checked_add(ration.wait).unwrap_or(now)
+        });
+        let hold = tokio::time::timeout_at(until, ration.take(length)).await.ok();
+        self.queued = None;
+        self.deadline = None;
+        hold
     }
 }
 

@@ -1,7 +1,9 @@
 //! One ttRPC connection: requests in, answers out, in any order.
 //!
 //! A request gets its place among those worked on before the next frame is read. So a connection holds at
-//! most one request that waits, and a peer that floods waits with everyone else, in turn.
+//! most one request that waits, and a peer that floods waits with everyone else, in turn. A large request
+//! gets its memory before it is read, and gives it back when it is answered; a connection has one at a
+//! time.
 
 use std::io;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::frame::{self, Frame, FrameReader, Header, Request, Response, Status};
 use crate::caller::{Caller, Peer};
 use crate::error::AgentError;
+use crate::faces::budget::{Hold, Ration};
 use crate::faces::calls::Shared;
 use crate::faces::connection::Connection;
 use crate::faces::dispatch::{self, Failure};
@@ -31,7 +34,8 @@ pub(crate) async fn serve(mut connection: Connection, shared: Arc<Shared>, stopp
     let refusal = connection.refusal.take();
     let (reader, writer) = tokio::io::split(connection);
     let max = shared.limits.body_bytes.saturating_add(ENVELOPE).min(frame::MAX_PAYLOAD);
-    let frames = FrameReader::new(reader, max, shared.limits.transfer_timeout);
+    let ration = Ration::new(shared.limits.large.clone(), shared.limits.place_timeout);
+    let frames = FrameReader::new(reader, max, shared.limits.transfer_timeout).with_ration(ration);
     let writer = Arc::new(Writer { io: Mutex::new(writer), patience: shared.limits.transfer_timeout });
     let ended = match refusal {
         Some(refusal) => refuse(frames, &writer, &refusal, shared.limits.transfer_timeout).await,
@@ -51,7 +55,7 @@ async fn refuse(
 ) -> io::Result<()> {
     let first = tokio::time::timeout(patience, frames.next()).await;
     match first.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? {
-        Some(Frame::Whole(header, _) | Frame::TooLong(header)) => {
+        Some(Frame::Whole(header, _) | Frame::TooLong(header) | Frame::NoRoom(header)) => {
             writer.write(header.stream, Err(Failure::from(refusal))).await
         }
         None => Ok(()),
@@ -78,7 +82,7 @@ impl Session {
                 // An answer that cannot be written ends the connection.
                 Some(written) = self.tasks.join_next() => finished(written)?,
                 frame = frames.next() => match frame? {
-                    Some(frame) => self.take(frame).await?,
+                    Some(frame) => self.take(frame, frames.take_hold()).await?,
                     None => return Ok(()),
                 },
             }
@@ -89,7 +93,7 @@ impl Session {
         Ok(())
     }
 
-    async fn take(&mut self, frame: Frame) -> io::Result<()> {
+    async fn take(&mut self, frame: Frame, memory: Hold) -> io::Result<()> {
         let refused = |header: Header, code, text: &str| {
             self.writer.write(header.stream, Err(Failure { code, text: text.to_owned() }))
         };
@@ -101,11 +105,14 @@ impl Session {
                 );
                 refused(header, Code::InvalidArgument, &text).await
             }
+            Frame::NoRoom(header) => {
+                self.writer.write(header.stream, Err(Failure::from(&self.shared.too_many()))).await
+            }
             Frame::Whole(header, _) if header.stream % 2 == 0 => {
                 refused(header, Code::InvalidArgument, "AGT-007: a stream id of a client is odd").await
             }
             Frame::Whole(header, payload) => match header.kind {
-                frame::REQUEST => self.request(header.stream, payload).await,
+                frame::REQUEST => self.request(header.stream, payload, memory).await,
                 frame::DATA => {
                     refused(header, Code::InvalidArgument, "AGT-007: no method here takes a stream").await
                 }
@@ -118,7 +125,7 @@ impl Session {
         }
     }
 
-    async fn request(&mut self, stream: u32, payload: Bytes) -> io::Result<()> {
+    async fn request(&mut self, stream: u32, payload: Bytes, memory: Hold) -> io::Result<()> {
         let place = match self.shared.place().await {
             Ok(place) => place,
             Err(error) => return self.writer.write(stream, Err(Failure::from(&error))).await,
@@ -128,10 +135,10 @@ impl Session {
             caller: self.shared.caller(self.peer),
             writer: Arc::clone(&self.writer),
             _place: place,
+            _memory: memory,
         };
         self.tasks.spawn(async move {
-            let answer = call.answer(&payload).await;
-            drop(payload);
+            let answer = call.answer(payload).await;
             call.writer.write(stream, answer).await
         });
         Ok(())
@@ -149,20 +156,24 @@ struct Call {
     writer: Arc<Writer>,
     /// Until the answer is written: one that nobody takes is work, too.
     _place: OwnedSemaphorePermit,
+    _memory: Hold,
 }
 
 impl Call {
-    async fn answer(&self, payload: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    async fn answer(&self, payload: Bytes) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let bad = |why: String| Failure::from(&AgentError::BadRequest(why));
-        let request = Request::decode(payload)
+        let mut request = Request::decode(&*payload)
             .map_err(|error| bad(format!("the ttRPC request cannot be decoded: {error}")))?;
+        // While the call is worked on there is one of what was sent: the method's message.
+        drop(payload);
+        let message = Zeroizing::new(std::mem::take(&mut request.payload));
         let asked = match u64::try_from(request.timeout_nano) {
             Ok(0) => None,
             Ok(nanos) => Some(Duration::from_nanos(nanos)),
             Err(_) => return Err(bad(format!("a timeout of {} ns", request.timeout_nano))),
         };
         let method = dispatch::find(self.shared.services, &request.service, &request.method)?;
-        let answer = dispatch::call(&*self.shared.api, &self.caller, method, &request.payload);
+        let answer = dispatch::call(&*self.shared.api, &self.caller, method, message);
         let answer = self.shared.in_time(asked, answer).await.map_err(|error| {
             tracing::debug!(peer = %self.caller.peer, method = method.names().1, %error, "a request failed");
             Failure::from(&error)
