@@ -229,6 +229,19 @@ def register(t):
             entries = [i for i in range(6 * 12) if f"{i // 12}-{i % 12}\"" in text]
             check(len(entries) >= acknowledged, f"{acknowledged} acknowledged, {len(entries)} in the log")
 
+    @case("with the event log turned off, the events of before still go with the evidence", needs=["roots"])
+    def agent_log_off(w):
+        config = f'[eventlog_config]\nenable_eventlog = true\ndirectory = "{w.folder / "off-log"}"'
+        with Guest(t, w, "log-off", "tdx", t.SEED, config).start() as g:
+            g.call("extend-runtime-measurement", "-d", "example.com", "-o", "Start", "-c", "measured before")
+            check(g.stop() == 0, "the end")
+            g.config.write_text(g.config.read_text().replace("enable_eventlog = true", "enable_eventlog = false"))
+            g.start()
+            claims = verified(w, g, b"n" * 32, *collateral(w, g))["claims"]
+            check("measured before" in json.dumps(claims), "the event is not in the claims")
+            off = g.call("extend-runtime-measurement", "-d", "example.com", "-o", "Start", "-c", "x", expect=1)
+            check("turned off" in off.text, off.text)
+
     @case("an attested guest reads its secret by ttRPC and REST; a denial comes with its reason", needs=["agent_server"])
     def agent_secret(w):
         rest = 'allow = ["resource"]\nresources = ["default/key"]'
@@ -254,6 +267,24 @@ def register(t):
     def refusal_status(g):
         """What a listener that is for resources alone answers to `/aa`: no such path, or not allowed."""
         return 404 if b"resource" in g.curl("/info") and b'"all"' not in g.curl("/info") else 403
+
+    @case("the agent of a simulated CCA realm reads its secret from a server with the signed endorsements", needs=["agent_server"])
+    def agent_cca_secret(w):
+        c = w.another("agent-cca")
+        signer = c.folder / "signer.pem"
+        w.run("emulate", "corim-signer", "--seed", t.SEED, "--out", signer, expect=0)
+        c.start("--corim-signer", signer, trust_emulator=False)
+        try:
+            c.mint()
+            with Guest(t, w, "cca-secret", "cca", t.SEED, kbs(c)) as g:
+                for kind in ("trust-anchor", "platform", "realm"):
+                    file = c.emulate(f"{kind}.corim", "--form", "signed-corim", "--init-data", g.init_data, kind=kind)
+                    w.run("endorsement", "submit", file, *c.server_args(), expect=0)
+                c.admin("POST", f"/kbs/v0/resource/{t.RESOURCE}", t.SECRET, headers={"Content-Type": "application/octet-stream"})
+                g.start()
+                check(g.call("get-resource", f"kbs:///{t.RESOURCE}").stdout == t.SECRET, "another secret")
+        finally:
+            c.stop(signal.SIGTERM)
 
     def auth_requests(w):
         text = w.http("GET", "/metrics")[2].decode()
@@ -294,6 +325,16 @@ def register(t):
                     check("something new" in json.dumps(token()), "the event is not in the token after a restart")
             finally:
                 other.stop(signal.SIGTERM)
+
+    @case("the doctor attests by the running agent, and by itself where none runs", needs=["agent_server"])
+    def agent_doctor_attests(w):
+        with Guest(t, w, "doctor-attests", "snp", t.SEED, kbs(w)) as g:
+            for running in (False, True):
+                if running:
+                    g.start()
+                done = subprocess.run([g.program, "-c", g.config, "doctor", "--attest"], capture_output=True, timeout=60, check=False)
+                said = (done.stdout + done.stderr).decode()
+                check(done.returncode == 0 and "accepted" in said and ("running agent" in said) is running, said)
 
     @case("with the dangerous option the key goes with the token, in the form that older hubs read", needs=["agent_server"])
     def agent_key(w):
