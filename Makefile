@@ -10,6 +10,7 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## A guest gets its secret, others are refused and told why; TEE=snp, cca, tdx or sgx; MODE=agent
+	@$(if $(MODE),scripts/install-test-tools.sh)
 	@scripts/build.sh
 	@$(ASSAY) demo $(if $(TEE),--tee $(TEE)) $(if $(MODE),--mode $(MODE))
 
