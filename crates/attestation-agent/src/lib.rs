@@ -5,7 +5,7 @@
 //!                                          |-- tokens: key broker (RCAR) or attestation service (passport)
 //!                                          |-- secrets: resources, sealed secrets, files
 //! ```
-//! Each face finds out who calls ([`Caller`]); what that caller may do is decided in one place, the
+//! Each face finds out who calls ([`caller::Caller`]); what that caller may do is decided in one place, the
 //! agent's core. No verifier is in here.
 
 pub mod agent;
