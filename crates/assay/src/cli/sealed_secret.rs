@@ -56,7 +56,7 @@ pub(crate) enum SealCommand {
     Vault {
         #[command(flatten)]
         signer: Signer,
-        /// The secret: kbs:///<repository>/<type>/<tag>.
+        /// The secret: `kbs:///<repository>/<type>/<tag>`.
         #[arg(long, value_name = "URI")]
         resource: ResourceUri,
         /// Who keeps it.
@@ -70,7 +70,7 @@ pub(crate) enum SealCommand {
         /// The key-encryption key: a file of 32 random bytes, which the key broker must have as --key-id.
         #[arg(long, value_name = "FILE")]
         kek: PathBuf,
-        /// Where the key broker has that key: kbs:///<repository>/<type>/<tag>.
+        /// Where the key broker has that key: `kbs:///<repository>/<type>/<tag>`.
         #[arg(long, value_name = "URI")]
         key_id: ResourceUri,
         /// The secret; `-` for standard input.

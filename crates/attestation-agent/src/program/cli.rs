@@ -98,7 +98,7 @@ pub(super) enum Call {
     },
     /// A resource of the key broker: its bytes alone, so that they can be piped
     GetResource {
-        /// kbs:///<repository>/<type>/<tag>, or the path alone
+        /// `kbs:///<repository>/<type>/<tag>`, or the path alone
         uri: String,
         #[command(flatten)]
         server: Server,
