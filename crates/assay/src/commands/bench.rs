@@ -140,7 +140,8 @@ async fn prepare(server: &ServerProcess, data: &Path, count: usize) -> anyhow::R
     Ok(())
 }
 
-async fn connect(addr: SocketAddr) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+/// A connection that is kept.
+pub(super) async fn connect(addr: SocketAddr) -> anyhow::Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect(addr).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -209,12 +210,13 @@ async fn once(load: Load, connection: &mut SendRequest<Full<Bytes>>, target: &Ta
     }
 }
 
-struct Answer {
+pub(super) struct Answer {
     cookie: Option<String>,
-    body: Bytes,
+    pub(super) body: Bytes,
 }
 
-async fn send(
+/// Sends a request and takes the answer, which must be 200.
+pub(super) async fn send(
     connection: &mut SendRequest<Full<Bytes>>,
     request: hyper::http::request::Builder,
     body: Bytes,

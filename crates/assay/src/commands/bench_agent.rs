@@ -6,13 +6,12 @@ use std::time::Instant;
 use anyhow::Context as _;
 use assay_emulator::{Emulator, Seed};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
+use hyper::Request;
 use hyper::client::conn::http1::SendRequest;
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde_json::json;
-use tokio::net::TcpStream;
 
+use super::bench::{self, mib};
 use crate::cli::BenchArgs;
 use crate::exit::Exit;
 use crate::guest_process::{GuestPlan, GuestProcess};
@@ -77,7 +76,6 @@ async fn measure(guest: &GuestProcess) -> anyhow::Result<Measured> {
 fn report(args: &BenchArgs, measured: Measured, out: Output) -> anyhow::Result<Exit> {
     let Measured { evidence_us, device_us, token_us, idle, end } = measured;
     let (size, stripped) = size(args)?;
-    let mib = super::bench::mib;
     let overhead = evidence_us - device_us;
     out.line(format!(
         "evidence, {EVIDENCE_CALLS} calls: {evidence_us:.0} µs each, of which the device {device_us:.0} µs: {overhead:.0} µs added"
@@ -119,25 +117,12 @@ struct Client(SendRequest<Full<Bytes>>);
 
 impl Client {
     async fn connect(address: &str) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(async move {
-            // The error shows at the next request.
-            let _ = connection.await;
-        });
-        Ok(Client(sender))
+        Ok(Client(bench::connect(address.parse()?).await?))
     }
 
     async fn get(&mut self, path: &str) -> anyhow::Result<String> {
-        let request = Request::get(path).header("host", "localhost").body(Full::new(Bytes::new()))?;
-        self.0.ready().await?;
-        let answer = self.0.send_request(request).await?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await?.to_bytes();
-        let text = String::from_utf8(body.to_vec())?;
-        anyhow::ensure!(status == StatusCode::OK, "{path}: {status}: {text}");
-        Ok(text)
+        let answer = bench::send(&mut self.0, Request::get(path), Bytes::new()).await?;
+        Ok(String::from_utf8(answer.body.to_vec())?)
     }
 
     /// The mean time of `calls` calls, in microseconds.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::intel::{INIT_DATA, OTHER_48, reference_values};
-use super::story::{problem_findings, shortened};
+use super::story::{indent, problem_findings, shortened};
 use crate::clock::SystemClock;
 use crate::exit::Exit;
 use crate::guest_process::{GuestPlan, GuestProcess};
@@ -186,8 +186,4 @@ impl Guest {
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/:._-=".contains(c);
     if text.chars().all(plain) { text.to_owned() } else { format!("'{text}'") }
-}
-
-fn indent(text: &str) -> String {
-    text.lines().map(|line| format!("   {line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }

@@ -143,6 +143,7 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
     format!("{head}…{tail}")
 }
 
-fn indent(text: &str) -> String {
-    text.lines().map(|line| format!("   {line}")).collect::<Vec<_>>().join("\n")
+/// Every line behind three spaces.
+pub(super) fn indent(text: &str) -> String {
+    text.lines().map(|line| format!("   {line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
