@@ -1,0 +1,1 @@
+//! Who may do what: roles, admin keys, bearer tokens, client certificates.
