@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that some tests and the agent's demonstration need: fuse3, for the mounted files
-# of a simulated guest, and curl, which plays its workload.
+# of a simulated guest, curl, which plays its workload, and PostgreSQL, of which a server is started and stopped
+# by scripts/test_postgres.py.
 #
 # Does nothing, quietly, when they are there. Never fails: without them those tests say so and do nothing.
 set -euo pipefail
@@ -8,6 +9,7 @@ set -euo pipefail
 missing=()
 command -v fusermount3 >/dev/null || missing+=(fuse3)
 command -v curl >/dev/null || missing+=(curl)
+{ compgen -G "/usr/lib/postgresql/*/bin/postgres" || command -v postgres; } >/dev/null || missing+=(postgresql)
 if [[ ${#missing[@]} -eq 0 ]]; then
     exit 0
 fi

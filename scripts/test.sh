@@ -29,9 +29,9 @@ part() {
 }
 
 if cargo nextest --version >/dev/null 2>&1; then
-    part "unit and integration tests" cargo nextest run --locked --workspace --no-fail-fast --status-level fail --final-status-level slow
+    part "unit and integration tests" python3 scripts/test_postgres.py run cargo nextest run --locked --workspace --no-fail-fast --status-level fail --final-status-level slow
 else
-    part "unit and integration tests" cargo test --locked --workspace --no-fail-fast --lib --bins --tests
+    part "unit and integration tests" python3 scripts/test_postgres.py run cargo test --locked --workspace --no-fail-fast --lib --bins --tests
 fi
 part "examples in documentation" cargo test --locked --workspace --no-fail-fast --doc --quiet
 # The same selection as above, so that no dependency is built a second time with other features.

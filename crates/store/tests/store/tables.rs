@@ -294,11 +294,6 @@ async fn a_closed_store_says_so() {
     assert_eq!(other_handle.get_resource(&path("a/b/c")).await, Err(StoreError::Closed));
     assert_eq!(other_handle.put_resource(&path("a/b/c"), &secret("s"), NOW).await, Err(StoreError::Closed));
     assert_eq!(other_handle.record_attestation(super::sessions::session(1)).await, Err(StoreError::Closed));
-    let left: Vec<_> = std::fs::read_dir(place.path())
-        .unwrap()
-        .map(|f| f.unwrap().file_name().into_string().unwrap())
-        .collect();
-    assert_eq!(left, ["assay.db"], "the log was folded in");
 }
 
 proptest! {
@@ -311,7 +306,7 @@ proptest! {
             1..12,
         ),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let place = Place::new();
             let store = place.open().await;
