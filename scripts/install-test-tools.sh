@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that some tests and the agent's demonstration need: fuse3, for the mounted files
-# of a simulated guest, and curl, which plays its workload.
+# of a simulated guest; curl, which plays its workload; kubernetes-client, whose kubectl renders the manifests
+# (Debian 13 or later: that of 12 is too old for them); openssl, for the certificates of the compose file.
 #
 # Does nothing, quietly, when they are there. Never fails: without them those tests say so and do nothing.
 set -euo pipefail
@@ -8,6 +9,8 @@ set -euo pipefail
 missing=()
 command -v fusermount3 >/dev/null || missing+=(fuse3)
 command -v curl >/dev/null || missing+=(curl)
+command -v kubectl >/dev/null || missing+=(kubernetes-client)
+command -v openssl >/dev/null || missing+=(openssl)
 if [[ ${#missing[@]} -eq 0 ]]; then
     exit 0
 fi
