@@ -191,8 +191,9 @@ def register(t):
 
         def make():
             w.program("openssl")
-            place = w.folder / "compose"
+            place = w.folder / "deploy" / "compose"
             shutil.copytree(folder, place, ignore=shutil.ignore_patterns("secrets", "state", ".env"))
+            shutil.copy(t.DEPLOY / "certificates.sh", place.parent)
             result = w.run(place / "generate-secrets.sh")
             t.check(result.returncode == 0, result.stdout + result.stderr)
             return place, result.stdout + result.stderr
@@ -254,7 +255,7 @@ def register(t):
         t.check(w.run(place / "generate-secrets.sh", "--other").returncode == 2, "an unknown option")
 
     def script(_):
-        text = (folder / "generate-secrets.sh").read_text()
+        text = (folder / "generate-secrets.sh").read_text() + (t.DEPLOY / "certificates.sh").read_text()
         t.check("set -euo pipefail" in text and "umask 077" in text, "it does not stop at errors, or makes files that others read")
         t.check(not re.search(r"set -\w*x|-passout|-passin|curl|wget", text), "it shows or fetches something")
 

@@ -3,6 +3,7 @@
 A rendered overlay is a list of documents. A check takes it and gives a list of problems.
 """
 
+import base64
 import copy
 import re
 import tomllib
@@ -334,6 +335,49 @@ def register(t):
         t.check(named(documents, "ConfigMap", name)["data"]["assay.toml"].startswith("# Mine."), "the configuration was not replaced")
 
     t.case("kubernetes: the overlay in the README works", readme_example)
+
+    def made(w, overlay, *more):
+        """What make-secrets.sh prints for an overlay: each Secret decoded."""
+        w.program("openssl")
+        result = w.run(t.DEPLOY / "kubernetes" / "make-secrets.sh", overlay, *more, cwd=w.folder)
+        t.check(result.returncode == 0, result.stderr)
+        return list(w.package("yaml").safe_load_all(result.stdout))
+
+    def made_secrets(w):
+        """They are those that the overlays refer to, and the certificates fit together."""
+        (w.folder / "password").write_text("a password")
+        (w.folder / "database-ca").write_text("an authority")
+        for overlay_name in OVERLAYS:
+            more = ["kbs.example,192.0.2.7"] + (["password", "database-ca"] if overlay_name == "replicas" else [])
+            documents = made(w, overlay_name, *more)
+            t.expect_none(schemas(w, documents))
+            wanted = {name for pod in pods(things[overlay_name](w)) for name, _ in secret_references(pod)}
+            t.check({d["metadata"]["name"] for d in documents} == wanted, f"{overlay_name}: {wanted}")
+            for document in documents:
+                name = document["metadata"]["name"]
+                files = {key: base64.b64decode(value) for key, value in document["data"].items()}
+                row = re.search(rf"^\| `{name}` \|[^|]*\|([^|]*)\|", (t.DEPLOY / "kubernetes/README.md").read_text(), re.M)[1]
+                t.check(set(files) == set(re.findall(r"`([a-z.]+)`", row)), f"{name}: the README says {row}")
+                if name.endswith("key-encryption"):
+                    t.check(len(base64.b64decode(files["key"], validate=True)) == 32, f"{name}: not 32 bytes")
+                if "tls.key" in files:
+                    for key, content in files.items():
+                        (w.folder / key).write_bytes(content)
+                    purpose = "sslclient" if name.endswith("-client") else "sslserver"
+                    other = "sslserver" if purpose == "sslclient" else "sslclient"
+                    host = name.removesuffix("-tls").removesuffix("-client")
+                    verify = ("openssl", "verify", "-CAfile", w.folder / "ca.crt", "-verify_hostname", host, "-purpose")
+                    t.check(w.run(*verify, purpose, w.folder / "tls.crt").returncode == 0, f"{name} is not good for {host}")
+                    t.check(w.run(*verify, other, w.folder / "tls.crt").returncode != 0, f"{name} is good for the other side as well")
+        t.check(made(w, "all-in-one", "a.example") != made(w, "all-in-one", "a.example"), "the same secrets twice")
+
+    def no_half_secrets(w):
+        for arguments in ((), ("other", "a.example"), ("replicas", "a.example"), ("replicas", "a.example", "absent", "absent")):
+            result = w.run(t.DEPLOY / "kubernetes" / "make-secrets.sh", *arguments, cwd=w.folder)
+            t.check(result.returncode == 2 and not result.stdout and "make-secrets.sh" in result.stderr, f"{arguments}: {result}")
+
+    t.case("kubernetes: make-secrets.sh makes the Secrets of each overlay", made_secrets)
+    t.case("kubernetes: make-secrets.sh makes all or nothing", no_half_secrets)
 
     def first(kind, change):
         return lambda documents: change(find(documents, kind)[0])

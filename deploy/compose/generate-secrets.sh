@@ -10,6 +10,8 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 umask 077
+# shellcheck source=../certificates.sh
+source ../certificates.sh
 
 renew=no
 case "${1:-}" in
@@ -36,33 +38,13 @@ once() {
     echo "made $file"
 }
 
-private_key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 2>/dev/null; }
 # Without a newline at its end, which some would take for a part of it.
 password() { printf '%s' "$(openssl rand -hex 32)"; }
-authority() {
-    openssl req -x509 -new -key secrets/ca.key -sha256 -days 3650 -subj "/CN=Assay compose authority" \
-        -addext "basicConstraints=critical,CA:true,pathlen:0" -addext "keyUsage=critical,keyCertSign,cRLSign"
-}
-# certificate NAME SUBJECT-ALTERNATIVE-NAMES
-certificate() {
-    openssl req -new -key "secrets/$1.key" -subj "/CN=$1" |
-        openssl x509 -req -CA secrets/ca.crt -CAkey secrets/ca.key -set_serial "0x$(openssl rand -hex 16)" -sha256 -days 365 \
-            -extfile <(printf '%s\n' "basicConstraints=critical,CA:false" "keyUsage=critical,digitalSignature" \
-                "extendedKeyUsage=serverAuth" "subjectAltName=$2") 2>/dev/null
-}
-# names LIST : "a.example,192.0.2.7" as subject alternative names.
-names() {
-    local name out=""
-    for name in ${1//,/ }; do
-        if [[ $name =~ ^[0-9.]+$ || $name == *:* ]]; then out+=",IP:$name"; else out+=",DNS:$name"; fi
-    done
-    printf '%s' "$out"
-}
 
 # A certificate without its key: the key was taken to a safe place, and a new one would fit nothing.
 if [[ ! -e secrets/ca.crt ]]; then
     once secrets/ca.key private_key
-    once secrets/ca.crt authority
+    once secrets/ca.crt authority secrets/ca.key "Assay compose authority"
 fi
 if [[ $renew == yes && ! -e secrets/ca.key ]]; then
     echo "secrets/ca.key is not here; bring it back to sign new certificates" >&2
@@ -74,8 +56,8 @@ for name in assay postgres; do
         rm -f "secrets/$name.crt"
     fi
 done
-once secrets/assay.crt certificate assay "DNS:assay,DNS:localhost,IP:127.0.0.1,IP:::1$(names "${ASSAY_NAMES:-}")"
-once secrets/postgres.crt certificate postgres "DNS:postgres"
+once secrets/assay.crt certificate secrets assay serverAuth "assay,localhost,127.0.0.1,::1,${ASSAY_NAMES:-}"
+once secrets/postgres.crt certificate secrets postgres serverAuth postgres
 once secrets/postgres-password password
 once secrets/database-password password
 once secrets/key-encryption-key openssl rand 32
