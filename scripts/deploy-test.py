@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Tries what stands in deploy/: Kubernetes manifests, the compose file, systemd units, container files.
+"""Tries what stands in deploy/: Kubernetes manifests, the compose file, systemd units, container files; and what
+docs/deploying.md says of them.
 
     scripts/deploy-test.py [--assay target/debug/assay] [--only TEXT]
 
@@ -23,6 +24,7 @@ import traceback
 
 import deploy_compose
 import deploy_containers
+import deploy_documents
 import deploy_kubernetes
 import deploy_systemd
 
@@ -150,7 +152,7 @@ def install_packages():
     return None
 
 
-for part in (deploy_kubernetes, deploy_compose, deploy_systemd, deploy_containers):
+for part in (deploy_kubernetes, deploy_compose, deploy_systemd, deploy_containers, deploy_documents):
     part.register(sys.modules[__name__])
 
 
