@@ -1,4 +1,4 @@
-"""What deploy_kubernetes.py's checks must notice: each line breaks one thing in a rendered overlay."""
+"""What deploy_manifests.py's checks must notice: each line breaks one thing in a rendered overlay."""
 
 from deploy_network import find, named
 

@@ -1,4 +1,4 @@
-"""What Kubernetes' network policies let through, computed as the cluster would: for the cases of deploy_kubernetes.py."""
+"""What Kubernetes' network policies let through, computed as the cluster would: for the checks of deploy_manifests.py."""
 
 import re
 import tomllib
