@@ -89,6 +89,44 @@ impl Store {
         Ok(made)
     }
 
+    /// Ends a key at `expires`, unless it ends sooner: it signs no longer than that, and what it signed is
+    /// accepted no longer. False when the purpose has no key of that id.
+    ///
+    /// # Errors
+    /// `Tampered` when the key does not open, and others when the database cannot be written.
+    pub async fn retire_key(&self, purpose: &str, kid: &str, expires: UnixTime) -> Result<bool, StoreError> {
+        let mut writer = self.database().begin().await?;
+        let rows = writer.fetch_all(newest_first(purpose)).await?;
+        let mut retired = None;
+        for row in &rows {
+            if column::<String>(row, 1)? == kid {
+                retired = Some(self.open_key(row)?);
+            }
+        }
+        let Some(mut key) = retired else {
+            writer.finish().await?;
+            return Ok(false);
+        };
+        key.expires = key.expires.min(expires);
+        key.sign_until = key.sign_until.min(expires);
+        // The dates belong to the key's name, so its secret is sealed again.
+        let envelope = self.sealer().seal(&record_name(&key), key.secret.expose())?;
+        let update = sqlx::query(
+            "UPDATE keys SET kek_id = $3, wrapped_key = $4, sealed = $5, sign_until = $6, expires = $7 \
+             WHERE purpose = $1 AND kid = $2",
+        )
+        .bind(key.purpose)
+        .bind(key.kid)
+        .bind(envelope.kek_id)
+        .bind(envelope.wrapped_key)
+        .bind(envelope.sealed)
+        .bind(key.sign_until.0)
+        .bind(key.expires.0);
+        writer.execute(update).await?;
+        writer.finish().await?;
+        Ok(true)
+    }
+
     /// Deletes the keys whose `expires` lies before `now`. Returns how many.
     ///
     /// # Errors
