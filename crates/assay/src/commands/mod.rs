@@ -10,6 +10,7 @@ pub(crate) mod collateral;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod emulate;
+pub(crate) mod emulate_guests;
 mod emulate_pcs;
 mod emulate_pcs_state;
 mod emulate_tsm;
