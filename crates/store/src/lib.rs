@@ -1,4 +1,4 @@
-//! All persistence: resources, policies, reference values, keys, sessions, cached collateral.
+//! All persistence: resources, policies, reference values, keys, sessions, cached collateral, the audit log.
 //!
 //! # What is kept, and how safely
 //! One SQLite file in WAL mode (mode 0600). The SQL is written for PostgreSQL as well; what is
@@ -24,6 +24,7 @@
 //! # Time
 //! The store reads no clock: each call that depends on the time has `now` as an argument.
 
+mod audit;
 mod challenge_response;
 mod collateral;
 mod error;
@@ -41,6 +42,7 @@ mod sessions;
 mod sqlite;
 mod store;
 
+pub use audit::{AuditHead, AuditPlace, AuditRow, MAX_AUDIT_ROWS};
 pub use challenge_response::{ChallengeResponseSession, ChallengeResponseStatus, SubmittedEvidence};
 pub use collateral::{CachedCollateral, CollateralInfo};
 pub use error::StoreError;
