@@ -2,6 +2,7 @@
 //! (`ASSAY_` and the key's path, parts joined by two underscores: `ASSAY_SERVER__LISTEN`). Unknown
 //! keys are refused.
 
+mod audit;
 mod collateral;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use audit::Audit;
 pub(crate) use collateral::{Collateral, IntelUpdate};
 
 /// The whole configuration.
@@ -23,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) snp: Snp,
     pub(crate) tee: Tees,
     pub(crate) corim: Corim,
+    pub(crate) audit: Audit,
     pub(crate) danger: Danger,
     pub(crate) log: Log,
 }
@@ -193,8 +196,9 @@ impl Default for Log {
     }
 }
 
-/// Every key with its meaning, in the order of the file: these, with those of `[collateral]` between.
-const KEYS: [&[(&str, &str)]; 3] = [KEYS_BEFORE, collateral::KEYS, KEYS_AFTER];
+/// Every key with its meaning, in the order of the file: these, with those of `[collateral]` and
+/// `[audit]` between.
+const KEYS: [&[(&str, &str)]; 4] = [KEYS_BEFORE, collateral::KEYS, audit::KEYS, KEYS_AFTER];
 
 const KEYS_BEFORE: &[(&str, &str)] = &[
     ("server.listen", "The address to listen on."),

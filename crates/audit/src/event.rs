@@ -141,14 +141,14 @@ pub struct PolicyRef {
     pub digest: Option<Digest>,
 }
 
-/// The reference values that a verdict rests on.
+/// The reference values that a verdict rests on, or that were changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValuesRef {
     /// The digest of the whole set.
     pub digest: Digest,
-    /// The names of those that were asked for, the first 128.
-    pub asked: Vec<String>,
-    /// How many more were asked for.
+    /// The names of those that were asked for or changed, the first 128.
+    pub names: Vec<String>,
+    /// How many more there were.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more: u64,
 }
@@ -300,15 +300,15 @@ impl Event {
         self
     }
 
-    /// With the reference values: the digest of the set, and the names that were asked for.
+    /// With reference values: the digest of the set, and the names that were asked for or changed.
     #[must_use]
-    pub fn values(self, digest: Digest, asked: impl IntoIterator<Item = String>) -> Self {
-        let mut names: Vec<String> = asked.into_iter().collect();
-        names.sort();
-        names.dedup();
-        let more = u64::try_from(names.len().saturating_sub(MAX_NAMES)).unwrap_or(u64::MAX);
-        let asked = names.into_iter().take(MAX_NAMES).map(bounded).collect();
-        Event { values: Some(ValuesRef { digest, asked, more }), ..self }
+    pub fn values(self, digest: Digest, names: impl IntoIterator<Item = String>) -> Self {
+        let mut all: Vec<String> = names.into_iter().collect();
+        all.sort();
+        all.dedup();
+        let more = u64::try_from(all.len().saturating_sub(MAX_NAMES)).unwrap_or(u64::MAX);
+        let names = all.into_iter().take(MAX_NAMES).map(bounded).collect();
+        Event { values: Some(ValuesRef { digest, names, more }), ..self }
     }
 
     /// With the path of a resource.
@@ -353,6 +353,6 @@ mod tests {
         assert!(target.ends_with('…') && target.chars().count() == 512, "{target}");
         let names = (0..200).map(|n| format!("value-{n}"));
         let values = Event::new(Kind::Verdict, Outcome::Ok).values(Digest::sha384(b""), names).values.unwrap();
-        assert_eq!((values.asked.len(), values.more), (128, 72));
+        assert_eq!((values.names.len(), values.more), (128, 72));
     }
 }

@@ -28,6 +28,8 @@ mod health;
 mod hex_bytes;
 mod keys;
 mod log;
+#[cfg(test)]
+mod memory;
 mod occasional;
 mod prune;
 mod query;
@@ -35,8 +37,12 @@ mod record;
 mod snapshot;
 mod store_checks;
 mod store_export;
+#[cfg(test)]
+mod tamper_tests;
 mod verifier;
 mod writer;
+#[cfg(test)]
+mod writer_tests;
 
 pub use error::AuditError;
 pub use event::{EvidenceRef, Event, Kind, Outcome, PolicyRef, ValuesRef};

@@ -1,7 +1,7 @@
 //! The way into the log.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use assay_store::Store;
 use assay_types::Clock;
@@ -24,6 +24,8 @@ pub struct AuditSettings {
     pub grace: Duration,
     /// How long records that nobody waits for are gathered. 100 milliseconds.
     pub linger: Duration,
+    /// How long one attempt to write may take before it is made again. 15 seconds.
+    pub attempt: Duration,
     /// How often the heads of other chains are quoted, if they have grown. One hour.
     pub quote: Duration,
     /// Whether [`AuditLog::append_decision`] waits until the record is durable. No.
@@ -39,6 +41,7 @@ impl Default for AuditSettings {
             patience: Duration::from_secs(10),
             grace: Duration::from_secs(5),
             linger: Duration::from_millis(100),
+            attempt: Duration::from_secs(15),
             quote: Duration::from_secs(3600),
             decisions_wait: false,
             occasional_per_minute: 60,
@@ -153,7 +156,7 @@ impl AuditLog {
     /// record says how many were left out. It is about something refused already, so an error is only
     /// logged.
     pub async fn append_occasional(&self, event: Event) {
-        let Some(suppressed) = self.inner.occasional.pass() else { return };
+        let Some(suppressed) = self.inner.occasional.pass(Instant::now()) else { return };
         if let Err(error) = self.append_soon(Event { suppressed, ..event }).await {
             tracing::error!(%error, "a refusal could not be recorded");
         }

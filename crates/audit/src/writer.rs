@@ -20,9 +20,6 @@ use crate::{
     AuditError, AuditSettings, ChainId, Event, Head, HeadRef, Kind, Outcome, Record, RecordHash, SignedHead,
 };
 
-/// How long one attempt to write may take.
-const ATTEMPT: Duration = Duration::from_secs(15);
-
 /// The first pause after a failure; each further one is twice as long, up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(2);
@@ -70,6 +67,7 @@ pub(crate) async fn begin<B: Backend>(
         previous: BEFORE_THE_FIRST,
         health,
         clock: Arc::clone(&clock),
+        attempt: settings.attempt,
     };
     let events = first_events(process, heads);
     for batch in events.chunks(MAX_AUDIT_ROWS) {
@@ -160,6 +158,7 @@ struct Writer<B> {
     previous: RecordHash,
     health: Arc<Health>,
     clock: Arc<dyn Clock>,
+    attempt: Duration,
 }
 
 impl<B: Backend> Writer<B> {
@@ -226,7 +225,7 @@ impl<B: Backend> Writer<B> {
         let row = head.row();
         let mut pause = FIRST_PAUSE;
         loop {
-            let attempt = tokio::time::timeout(ATTEMPT, self.backend.append(rows, &row)).await;
+            let attempt = tokio::time::timeout(self.attempt, self.backend.append(rows, &row)).await;
             let error = match attempt {
                 Ok(Ok(())) => break,
                 Ok(Err(StoreError::AlreadyExists { .. })) => match self.backend.head(&row.chain).await {
@@ -240,7 +239,7 @@ impl<B: Backend> Writer<B> {
                     Err(error) => error.to_string(),
                 },
                 Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("the store did not answer within {} seconds", ATTEMPT.as_secs()),
+                Err(_) => format!("the store did not answer within {:?}", self.attempt),
             };
             if self.health.failing(error.clone()) {
                 tracing::error!(error, "the audit log cannot be written; it is tried again");

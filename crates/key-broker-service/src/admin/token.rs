@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{ADMIN_ISSUER, AdminKey, MAX_ADMIN_TOKEN_SECONDS, Role};
 use crate::credentials::bearer;
 use crate::endpoints::allows;
+use crate::origin::Origin;
 use crate::{KeyBroker, RequestError};
 
 /// How far the clocks of the administrator's machine and the server may differ, in seconds.

@@ -15,6 +15,7 @@ use assay_attestation_service::{
     ATTESTATION_POLICIES, AttestationService, KeySettings, PolicySet, RESOURCE_POLICIES, Registry, TokenKeys,
     TokenSettings, TrustSettings,
 };
+use assay_audit::{AuditLog, AuditSettings};
 use assay_collateral::CollateralService;
 use assay_emulator::{Emulator, Seed};
 use assay_key_broker_service::{
@@ -48,6 +49,7 @@ pub struct World {
     pub broker: KeyBroker,
     pub attestation: Arc<AttestationService>,
     pub store: Store,
+    pub audit: AuditLog,
     pub clock: Arc<FixedClock>,
     pub admin: AdminKey,
     pub emulator: Emulator,
@@ -216,11 +218,13 @@ impl World {
         ));
         let key_file = folder.path().join(ADMIN_KEY_FILE);
         let admin_key = AdminKey::load_or_create(&key_file).unwrap().0;
+        let audit = AuditLog::open(store.clone(), shared.clone(), AuditSettings::default(), "test").await.unwrap();
         let broker = KeyBroker::new(Parts {
             store: store.clone(),
             attestation: Arc::clone(&attestation),
             resource_policies: policies(PolicyKind::Resource, RESOURCE_POLICIES).await,
             admin_key,
+            audit: audit.clone(),
             settings: settings.clone(),
             clock: shared,
         })
@@ -228,7 +232,7 @@ impl World {
         .unwrap();
         let router = broker.router();
         let admin = AdminKey::load(&key_file).unwrap();
-        World { broker, attestation, store, clock, admin, emulator, router, settings, folder, layered }
+        World { broker, attestation, store, audit, clock, admin, emulator, router, settings, folder, layered }
     }
 
     pub fn admin_token(&self, role: Role) -> String {
