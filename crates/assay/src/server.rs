@@ -109,6 +109,21 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
     Ok(Built { broker, store, audit, collateral, made_admin_key })
 }
 
+/// The store of a server, which must be there: for commands beside the server.
+pub(crate) async fn existing_store(settings: &Settings) -> anyhow::Result<Store> {
+    let dir = DataDir::new(&settings.server.data_dir);
+    anyhow::ensure!(
+        dir.database().exists(),
+        "there is no store in {}; give --config or --data-dir",
+        settings.server.data_dir.display()
+    );
+    Ok(Store::open(StoreOptions {
+        database: dir.database(),
+        key_encryption_key: KeyEncryptionKey::load_or_create(&dir.key_encryption_key())?,
+    })
+    .await?)
+}
+
 fn registry(settings: &Settings, trust: TrustSettings, clock: Arc<dyn Clock>) -> anyhow::Result<Registry> {
     let registry = Registry::new(trust)?;
     let cca = &settings.tee.cca;

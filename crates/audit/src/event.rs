@@ -109,9 +109,10 @@ impl Outcome {
     /// The outcome where this is at fault.
     pub const fn of_fault(fault: Fault) -> Self {
         match fault {
-            Fault::Internal | Fault::Unavailable | Fault::CollateralTransient | Fault::CollateralPermanent => {
-                Outcome::Failed
-            }
+            Fault::Internal
+            | Fault::Unavailable
+            | Fault::CollateralTransient
+            | Fault::CollateralPermanent => Outcome::Failed,
             _ => Outcome::Refused,
         }
     }
@@ -352,7 +353,8 @@ mod tests {
         let target = event.target.unwrap();
         assert!(target.ends_with('…') && target.chars().count() == 512, "{target}");
         let names = (0..200).map(|n| format!("value-{n}"));
-        let values = Event::new(Kind::Verdict, Outcome::Ok).values(Digest::sha384(b""), names).values.unwrap();
+        let values =
+            Event::new(Kind::Verdict, Outcome::Ok).values(Digest::sha384(b""), names).values.unwrap();
         assert_eq!((values.names.len(), values.more), (128, 72));
     }
 }

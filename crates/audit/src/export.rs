@@ -150,7 +150,8 @@ impl<R: BufRead> ExportReader<R> {
     /// [`AuditError::Export`] when it is no export of a known form.
     pub fn new(input: R) -> Result<Self, AuditError> {
         let mut reader = ExportReader { input, line: 0, counts: Counts::default(), ended: false };
-        let first = reader.next_text()?.ok_or_else(|| AuditError::Truncated { why: "it is empty".to_owned() })?;
+        let first =
+            reader.next_text()?.ok_or_else(|| AuditError::Truncated { why: "it is empty".to_owned() })?;
         match reader.parse(&first)?.export {
             Some(begin) if begin.format == EXPORT_FORMAT => Ok(reader),
             Some(begin) => {
@@ -177,7 +178,15 @@ impl<R: BufRead> ExportReader<R> {
         }
         let line = self.parse(&text)?;
         match line {
-            Line { key: Some(key), head: None, signature: None, record: None, hash: None, export: None, end: None } => {
+            Line {
+                key: Some(key),
+                head: None,
+                signature: None,
+                record: None,
+                hash: None,
+                export: None,
+                end: None,
+            } => {
                 let key = Jwk::from_json(key.get()).map_err(|error| self.wrong(error))?;
                 Ok(Some(ExportLine::Key(key)))
             }

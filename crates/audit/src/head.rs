@@ -65,10 +65,11 @@ impl SignedHead {
     pub fn verify(&self, keys: &AuditKeys) -> Result<(), String> {
         let jws = CompactJws::parse(&self.signature).map_err(|error| error.to_string())?;
         let kid = jws.kid().ok_or_else(|| "its signature names no key".to_owned())?;
-        let key = keys.get(kid).ok_or_else(|| format!("it is signed by {kid:?}, which is no key of the log"))?;
+        let key =
+            keys.get(kid).ok_or_else(|| format!("it is signed by {kid:?}, which is no key of the log"))?;
         let payload = jws.verify(key).map_err(|error| error.to_string())?;
-        let signed: Claims =
-            serde_json::from_slice(payload).map_err(|error| format!("what was signed is no head: {error}"))?;
+        let signed: Claims = serde_json::from_slice(payload)
+            .map_err(|error| format!("what was signed is no head: {error}"))?;
         if signed.head != self.head {
             return Err("what was signed is another head".to_owned());
         }
@@ -88,12 +89,8 @@ impl SignedHead {
 
 impl From<AuditHead> for SignedHead {
     fn from(row: AuditHead) -> Self {
-        let head = Head {
-            chain: row.chain.into(),
-            length: row.length,
-            hash: row.hash.into(),
-            updated: row.updated,
-        };
+        let head =
+            Head { chain: row.chain.into(), length: row.length, hash: row.hash.into(), updated: row.updated };
         SignedHead { head, signature: row.signature }
     }
 }

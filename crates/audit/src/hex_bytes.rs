@@ -79,7 +79,9 @@ mod tests {
         let id = ChainId::new([0xab; 16]);
         let text = id.to_string();
         assert_eq!(ChainId::from_text(&text), Some(id));
-        for wrong in [text.to_uppercase(), text[1..].to_owned(), format!("{text}00"), text.replace("ab", "g0")] {
+        for wrong in
+            [text.to_uppercase(), text[1..].to_owned(), format!("{text}00"), text.replace("ab", "g0")]
+        {
             assert_eq!(ChainId::from_text(&wrong), None, "{wrong}");
         }
     }

@@ -64,10 +64,8 @@ fn new_key(now: UnixTime) -> Result<KeyRecord, AuditError> {
 }
 
 fn signing_key(record: &KeyRecord) -> Result<SigningKey, AuditError> {
-    let algorithm = SigningAlgorithm::from_name(&record.algorithm).ok_or_else(|| AuditError::Key {
-        kid: record.kid.clone(),
-        algorithm: record.algorithm.clone(),
-    })?;
+    let algorithm = SigningAlgorithm::from_name(&record.algorithm)
+        .ok_or_else(|| AuditError::Key { kid: record.kid.clone(), algorithm: record.algorithm.clone() })?;
     Ok(SigningKey::from_pkcs8(algorithm, &record.secret)?)
 }
 

@@ -45,7 +45,7 @@ mod writer;
 mod writer_tests;
 
 pub use error::AuditError;
-pub use event::{EvidenceRef, Event, Kind, Outcome, PolicyRef, ValuesRef};
+pub use event::{Event, EvidenceRef, Kind, Outcome, PolicyRef, ValuesRef};
 pub use expectations::Expectations;
 pub use export::{EXPORT_FORMAT, ExportLine, ExportReader, ExportWriter, MAX_LINE_BYTES, verify_export};
 pub use finding::{Break, BrokenPlace, Report};

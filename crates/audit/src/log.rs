@@ -96,7 +96,8 @@ impl AuditLog {
         process: &str,
     ) -> Result<AuditLog, AuditError> {
         let health = Arc::new(Health::new());
-        let begun = writer::begin(backend, Arc::clone(&clock), settings, process, Arc::clone(&health)).await?;
+        let begun =
+            writer::begin(backend, Arc::clone(&clock), settings, process, Arc::clone(&health)).await?;
         let inner = Inner {
             chain: begun.chain,
             queue: begun.queue,

@@ -46,7 +46,10 @@ impl Filter {
                 .any(|field| field.contains(text.as_str()))
         };
         let resource = |text: &String| {
-            [&event.resource, &event.target].into_iter().flatten().any(|field| field.starts_with(text.as_str()))
+            [&event.resource, &event.target]
+                .into_iter()
+                .flatten()
+                .any(|field| field.starts_with(text.as_str()))
         };
         self.who.as_ref().is_none_or(who)
             && self.resource.as_ref().is_none_or(resource)
@@ -68,7 +71,9 @@ pub async fn find(store: &Store, filter: &Filter, limit: usize) -> Result<Found,
         before = Some(AuditPlace { time: last.time, chain: last.chain, seq: last.seq });
         for row in page {
             match serde_json::from_str::<Record>(&row.record) {
-                Ok(record) if filter.takes(&record) && found.records.len() < limit => found.records.push(record),
+                Ok(record) if filter.takes(&record) && found.records.len() < limit => {
+                    found.records.push(record)
+                }
                 Ok(_) => {}
                 Err(_) => found.unreadable = found.unreadable.saturating_add(1),
             }

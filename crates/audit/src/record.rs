@@ -66,7 +66,9 @@ impl Record {
         let text = serde_json_canonicalizer::to_string(self)
             .map_err(|error| AuditError::Record { why: error.to_string() })?;
         if text.len() > MAX_RECORD_BYTES {
-            return Err(AuditError::Record { why: format!("{} bytes, at most {MAX_RECORD_BYTES}", text.len()) });
+            return Err(AuditError::Record {
+                why: format!("{} bytes, at most {MAX_RECORD_BYTES}", text.len()),
+            });
         }
         Ok(text)
     }
@@ -118,7 +120,8 @@ impl Outline {
         if text.len() > MAX_RECORD_BYTES {
             return Err(format!("its text has {} bytes, at most {MAX_RECORD_BYTES} are written", text.len()));
         }
-        let value: Value = serde_json::from_str(text).map_err(|error| format!("its text is not JSON: {error}"))?;
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| format!("its text is not JSON: {error}"))?;
         let canonical = serde_json_canonicalizer::to_string(&value).unwrap_or_default();
         if canonical != text {
             return Err("its text is not in canonical form".to_owned());

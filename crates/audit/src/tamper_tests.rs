@@ -9,7 +9,9 @@ use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert, prop_o
 
 use crate::export::{ExportReader, ExportWriter, verify_export};
 use crate::memory::{InMemory, verify};
-use crate::{AuditError, AuditKeys, AuditLog, AuditSettings, Break, ChainId, Event, Kind, Outcome, SignedHead};
+use crate::{
+    AuditError, AuditKeys, AuditLog, AuditSettings, Break, ChainId, Event, Kind, Outcome, SignedHead,
+};
 
 /// A log of three chains that began one after the other; the last one has only its first record.
 #[derive(Clone)]
@@ -291,9 +293,10 @@ fn each_kind_of_damage_has_its_name() {
         log.check()
     };
     // One altered record is one broken place, also when its neighbours are not.
-    assert_eq!(broken(&|log| log.rows[first + 1].record = log.rows[first + 1].record.replace("jti-0", "jti-9")), [
-        Break::Altered
-    ]);
+    assert_eq!(
+        broken(&|log| log.rows[first + 1].record = log.rows[first + 1].record.replace("jti-0", "jti-9")),
+        [Break::Altered]
+    );
     assert_eq!(broken(&|log| drop(log.rows.remove(first + 1))), [Break::Missing]);
     assert_eq!(broken(&|log| drop(log.rows.remove(first))), [Break::Missing]);
     // The last one: its head, and the chain that quotes it, tell.
@@ -310,7 +313,8 @@ fn a_rolled_back_chain_is_found_where_others_or_an_export_speak_of_what_is_gone(
     runtime.block_on(async {
         let backend = Arc::new(InMemory::new());
         let clock = Arc::new(FixedClock::new(UnixTime(1_790_000_000)));
-        let log = AuditLog::start(Arc::clone(&backend), clock, AuditSettings::default(), "test").await.unwrap();
+        let log =
+            AuditLog::start(Arc::clone(&backend), clock, AuditSettings::default(), "test").await.unwrap();
         let (early_rows, early_heads) = (backend.rows(), backend.signed_heads());
         log.append(Event::new(Kind::Release, Outcome::Ok)).await.unwrap();
         let late_heads = backend.signed_heads();

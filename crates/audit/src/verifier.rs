@@ -90,7 +90,12 @@ impl<'a> Verifier<'a> {
             let length = head.head.length;
             if known.cuts.get(&length) != Some(&head.head.hash) {
                 let first = known.pruned().min(length.saturating_sub(1));
-                self.report.note(Break::Missing, chain, (first, length.saturating_sub(1)), "only the head is there");
+                self.report.note(
+                    Break::Missing,
+                    chain,
+                    (first, length.saturating_sub(1)),
+                    "only the head is there",
+                );
             }
             self.report.pruned = self.report.pruned.saturating_add(known.pruned());
             self.rest(chain, &known, known.pruned(), length);
@@ -135,9 +140,12 @@ impl<'a> Verifier<'a> {
                     ("its time", outline.time != row.time),
                     ("its kind", outline.event.kind != row.kind),
                 ];
-                wrong.extend(columns.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| {
-                    format!("{name} in the record and beside it differ")
-                }));
+                wrong.extend(
+                    columns
+                        .into_iter()
+                        .filter(|(_, differs)| *differs)
+                        .map(|(name, _)| format!("{name} in the record and beside it differ")),
+                );
             }
             Err(why) => wrong.push(why),
         }
@@ -200,9 +208,7 @@ impl<'a> Verifier<'a> {
                 if *quoted > length {
                     let detail = format!("more records were {}", source.source);
                     self.report.note(Break::Missing, chain, (length, last), detail);
-                } else if *quoted == first
-                    && known.cuts.get(quoted).is_some_and(|cut| *cut != source.hash)
-                {
+                } else if *quoted == first && known.cuts.get(quoted).is_some_and(|cut| *cut != source.hash) {
                     let detail = format!("another hash was {}", source.source);
                     self.report.note(Break::Rewritten, chain, (last, last), detail);
                 }

@@ -55,7 +55,8 @@ pub(crate) async fn begin<B: Backend>(
     health: Arc<Health>,
 ) -> Result<Begun, AuditError> {
     let mut id = [0; 16];
-    rand::fill(&mut id).map_err(|_| AuditError::Record { why: "no randomness for the chain's id".to_owned() })?;
+    rand::fill(&mut id)
+        .map_err(|_| AuditError::Record { why: "no randomness for the chain's id".to_owned() })?;
     let chain = ChainId::new(id);
     let key = backend.signing_key().await?;
     let heads = unquoted(&*backend).await?;

@@ -43,7 +43,8 @@ fn impatient() -> AuditSettings {
 /// The resources in the chain of `log`, in its order.
 fn resources(backend: &InMemory, log: &AuditLog) -> Vec<String> {
     let own = |row: &&assay_store::AuditRow| &row.chain == log.chain().as_bytes();
-    let read = |row: &assay_store::AuditRow| serde_json::from_str::<Record>(&row.record).unwrap().event.resource;
+    let read =
+        |row: &assay_store::AuditRow| serde_json::from_str::<Record>(&row.record).unwrap().event.resource;
     backend.rows().iter().filter(own).filter_map(read).collect()
 }
 
@@ -56,12 +57,19 @@ async fn a_chain_has_a_beginning_an_end_and_verifies() {
     let backend = Arc::new(InMemory::new());
     let log = open(&backend, AuditSettings::default()).await;
     for n in 0..100 {
-        if n % 3 == 0 { log.append(event(n)).await.unwrap() } else { log.append_soon(event(n)).await.unwrap() }
+        if n % 3 == 0 {
+            log.append(event(n)).await.unwrap()
+        } else {
+            log.append_soon(event(n)).await.unwrap()
+        }
     }
     log.close().await.unwrap();
     assert_eq!(resources(&backend, &log), names(0..100));
     let kinds: Vec<String> = backend.rows().into_iter().map(|row| row.kind).collect();
-    assert_eq!((kinds.first().unwrap().as_str(), kinds.last().unwrap().as_str()), ("chain-start", "chain-stop"));
+    assert_eq!(
+        (kinds.first().unwrap().as_str(), kinds.last().unwrap().as_str()),
+        ("chain-start", "chain-stop")
+    );
     let report = backend.verify();
     assert!(report.is_sound(), "{report:?}");
     assert_eq!((report.records, report.chains), (102, 1));
@@ -249,7 +257,11 @@ async fn eight_writers_at_once() {
             tasks.spawn(async move {
                 for n in 0..50 {
                     let event = event(writer * 1000 + n);
-                    if n % 2 == 0 { log.append(event).await.unwrap() } else { log.append_soon(event).await.unwrap() }
+                    if n % 2 == 0 {
+                        log.append(event).await.unwrap()
+                    } else {
+                        log.append_soon(event).await.unwrap()
+                    }
                 }
                 log
             });

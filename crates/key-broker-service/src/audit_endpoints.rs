@@ -75,11 +75,14 @@ mod tests {
     #[test]
     fn parameters_are_read_strictly() {
         let filter = |text: &str| read(&query(text).unwrap());
-        let (found, limit) = filter("kind=release&since=2026-01-31T12:00:00Z&result=ok&resource=a/&limit=7").unwrap();
+        let (found, limit) =
+            filter("kind=release&since=2026-01-31T12:00:00Z&result=ok&resource=a/&limit=7").unwrap();
         assert_eq!((found.kind, found.outcome, limit), (Some(Kind::Release), Some(Outcome::Ok), 7));
         assert_eq!(found.since.unwrap().to_string(), "2026-01-31T12:00:00Z");
         assert_eq!(filter("").unwrap(), (Filter::default(), 100));
-        for text in ["kind=x", "since=1", "until=now", "result=x", "limit=0", "limit=1001", "limit=x", "other=1"] {
+        for text in
+            ["kind=x", "since=1", "until=now", "result=x", "limit=0", "limit=1001", "limit=x", "other=1"]
+        {
             assert!(filter(text).is_err(), "{text}");
         }
     }

@@ -1,5 +1,12 @@
 //! What the service records: who, what, on what grounds, with what result; and no secret.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::panic,
+    missing_docs
+)]
 
 mod world;
 
@@ -90,7 +97,8 @@ async fn refused_evidence_and_used_challenges_are_recorded() {
 #[tokio::test]
 async fn each_admin_action_is_recorded_with_its_outcome() {
     let world = World::new().await;
-    let policy = |text: &str| json!({"policy_id": "x_cpu", "policy": base64url(text), "type": "rego"}).to_string();
+    let policy =
+        |text: &str| json!({"policy_id": "x_cpu", "policy": base64url(text), "type": "rego"}).to_string();
     let good = "package policy\nimport rego.v1\ndefault executables := 33\n";
     let calls: [(&str, &str, Vec<u8>, u16); 9] = [
         ("POST", "/kbs/v0/resource/a/b/c", SECRET.to_vec(), 200),
@@ -154,7 +162,10 @@ async fn without_the_log_nothing_is_verified_released_or_administered() {
     let unavailable = (503, "AUD-004".to_owned());
     assert_eq!(world.attest(&late, &[]).await.refusal(), unavailable);
     assert_eq!(world.get(&guest, "/kbs/v0/resource/a/b/c").await.refusal(), unavailable);
-    assert_eq!(world.administer(Role::Admin, "POST", "/kbs/v0/resource/a/b/d", SECRET.to_vec()).await.refusal(), unavailable);
+    assert_eq!(
+        world.administer(Role::Admin, "POST", "/kbs/v0/resource/a/b/d", SECRET.to_vec()).await.refusal(),
+        unavailable
+    );
     assert_eq!(world.call("GET", "/readyz", &[], Body::empty()).await.refusal(), unavailable);
     // Nothing of it took place.
     assert_eq!(world.get(&late, "/kbs/v0/verdict").await.refusal().1, "KBS-012");
@@ -178,7 +189,8 @@ async fn an_auditor_reads_the_log_and_its_heads_and_others_do_not() {
     assert_eq!(found["unreadable"], 0);
     let wrong = world.administer(Role::Auditor, "GET", "/kbs/v0/audit?limit=0", Body::empty()).await;
     assert_eq!(wrong.refusal(), (400, "KBS-034".to_owned()));
-    let heads = world.administer(Role::Auditor, "GET", "/kbs/v0/audit/heads", Body::empty()).await.ok().text();
+    let heads =
+        world.administer(Role::Auditor, "GET", "/kbs/v0/audit/heads", Body::empty()).await.ok().text();
     assert!(heads.lines().any(|line| line.starts_with("{\"head\":")), "{heads}");
 }
 
@@ -201,7 +213,14 @@ async fn no_secret_no_token_and_no_evidence_is_in_the_log() {
     let bearer = format!("Bearer {admin_token}");
     world.call("POST", "/kbs/v0/resource/a/b/c", &[("authorization", &bearer)], SECRET.to_vec()).await;
     let secret = std::str::from_utf8(SECRET).unwrap();
-    world.call("POST", "/kbs/v0/resource/a/b/c", &[("authorization", &format!("Bearer {secret}"))], SECRET.to_vec()).await;
+    world
+        .call(
+            "POST",
+            "/kbs/v0/resource/a/b/c",
+            &[("authorization", &format!("Bearer {secret}"))],
+            SECRET.to_vec(),
+        )
+        .await;
     world.audit.append(Event::new(Kind::Heads, Outcome::Ok)).await.unwrap();
 
     let mut export = Vec::new();

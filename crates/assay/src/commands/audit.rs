@@ -66,7 +66,10 @@ pub(crate) async fn run(command: &AuditCommand, out: Output) -> anyhow::Result<E
                 "{} records of {} chains from before {before} were removed; the log says so",
                 pruned.records, pruned.chains
             );
-            out.both(text, &json!({ "records": pruned.records, "chains": pruned.chains, "before": before.to_string() }))?;
+            out.both(
+                text,
+                &json!({ "records": pruned.records, "chains": pruned.chains, "before": before.to_string() }),
+            )?;
             Ok(Exit::Success)
         }
     }
@@ -96,7 +99,8 @@ async fn list(args: &ListArgs, out: Output) -> anyhow::Result<Exit> {
         Kind::from_name(name).with_context(|| format!("there is no kind {name:?}; kinds are {}", kinds()))
     });
     let outcome = args.result.as_deref().map(|name| {
-        Outcome::from_name(name).with_context(|| format!("{name:?} is no result; results are ok, refused, failed"))
+        Outcome::from_name(name)
+            .with_context(|| format!("{name:?} is no result; results are ok, refused, failed"))
     });
     anyhow::ensure!((1..=MAX_LISTED).contains(&args.limit), "--limit is a number from 1 to {MAX_LISTED}");
     let filter = Filter {

@@ -2,16 +2,10 @@
 
 use assay_token::{JwkSet, TokenError, TokenVerifier, TrustedKeys};
 use assay_types::UnixTime;
-use axum::extract::{FromRequestParts, MatchedPath};
-use http::Method;
-use http::request::Parts;
 use serde_json::Value;
 
 use super::{ADMIN_ISSUER, AdminKey, MAX_ADMIN_TOKEN_SECONDS, Role};
-use crate::credentials::bearer;
-use crate::endpoints::allows;
-use crate::origin::Origin;
-use crate::{KeyBroker, RequestError};
+use crate::RequestError;
 
 /// How far the clocks of the administrator's machine and the server may differ, in seconds.
 const LEEWAY: u32 = 30;
@@ -21,9 +15,8 @@ pub(crate) struct AdminVerifier {
     verifier: TokenVerifier,
 }
 
-/// An administrator whose role may do what the request asks for. A handler that takes one cannot be
-/// reached otherwise.
-pub(crate) struct Administrator {
+/// The holder of an admin token that holds.
+pub(crate) struct Caller {
     /// The role.
     pub(crate) role: Role,
     /// The token's id, for the log.
@@ -44,7 +37,7 @@ impl AdminVerifier {
     }
 
     /// The role and id in a token that holds.
-    pub(crate) fn verify(&self, token: &str, now: UnixTime) -> Result<Administrator, RequestError> {
+    pub(crate) fn verify(&self, token: &str, now: UnixTime) -> Result<Caller, RequestError> {
         let verified = self.verifier.verify(token, now).map_err(RequestError::AdminToken)?;
         let lifetime = RequestError::AdminTokenLifetime { limit: MAX_ADMIN_TOKEN_SECONDS };
         match verified.issued_at {
@@ -53,33 +46,14 @@ impl AdminVerifier {
         }
         let claim = |name| verified.claims.get(name).and_then(Value::as_str).unwrap_or_default();
         let role = claim("role").parse().map_err(|_| RequestError::UnknownRole { known: Role::names() })?;
-        Ok(Administrator { role, token_id: RequestError::shown(claim("jti")) })
+        Ok(Caller { role, token_id: RequestError::shown(claim("jti")) })
     }
 }
 
-impl Administrator {
-    /// Notes in the log what was done, to what, by whom.
-    pub(crate) fn log(&self, action: &'static str, name: &str) {
-        tracing::info!(name, role = %self.role, admin_token = self.token_id, "{action}");
-    }
-}
-
-impl FromRequestParts<KeyBroker> for Administrator {
-    type Rejection = RequestError;
-
-    async fn from_request_parts(parts: &mut Parts, broker: &KeyBroker) -> Result<Self, RequestError> {
-        let token = bearer(&parts.headers).ok_or(RequestError::NoAdminToken)?;
-        let administrator = broker.admin().verify(token, broker.now())?;
-        // Axum answers HEAD with the handler of GET.
-        let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
-        let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
-        if !allows(administrator.role, method.as_str(), path) {
-            return Err(RequestError::RoleForbids {
-                role: administrator.role,
-                method: method.as_str().chars().take(16).collect(),
-            });
-        }
-        Ok(administrator)
+impl Caller {
+    /// The name in the audit log.
+    pub(crate) fn name(&self) -> String {
+        format!("token {}", self.token_id)
     }
 }
 

@@ -218,7 +218,8 @@ impl World {
         ));
         let key_file = folder.path().join(ADMIN_KEY_FILE);
         let admin_key = AdminKey::load_or_create(&key_file).unwrap().0;
-        let audit = AuditLog::open(store.clone(), shared.clone(), AuditSettings::default(), "test").await.unwrap();
+        let audit =
+            AuditLog::open(store.clone(), shared.clone(), AuditSettings::default(), "test").await.unwrap();
         let broker = KeyBroker::new(Parts {
             store: store.clone(),
             attestation: Arc::clone(&attestation),
