@@ -8,8 +8,7 @@ use crate::Issued;
 /// came out. Who asked is for the caller to add. The event has neither the token nor any claim.
 pub fn verdict_event(issued: &Issued) -> Event {
     let Issued { claims, verdict, .. } = issued;
-    let mut event =
-        Event::new(Kind::Verdict, Outcome::Ok).token(verdict.jti.as_str()).status(verdict.status);
+    let mut event = Event::new(Kind::Verdict, Outcome::Ok).token(verdict.jti.as_str()).status(verdict.status);
     let mut asked = Vec::new();
     for attester in verdict.attesters.values() {
         let status = attester.status.to_string();
