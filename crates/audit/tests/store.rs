@@ -64,7 +64,11 @@ async fn a_log_outlives_its_processes() {
     let store = place.open().await;
     let log = open(&store, &clock).await;
     for n in 0..70 {
-        if n % 5 == 0 { log.append(event(n)).await.unwrap() } else { log.append_soon(event(n)).await.unwrap() }
+        if n % 5 == 0 {
+            log.append(event(n)).await.unwrap()
+        } else {
+            log.append_soon(event(n)).await.unwrap()
+        }
     }
     log.append(event(70)).await.unwrap();
     // No close: what was acknowledged is there all the same.
@@ -91,7 +95,8 @@ async fn what_is_looked_for_is_found_and_nothing_else() {
     for n in 0..30 {
         clock.advance(10);
         let event = event(n);
-        let event = if n % 2 == 0 { event } else { Event { kind: Kind::Denial, outcome: Outcome::Refused, ..event } };
+        let event =
+            if n % 2 == 0 { event } else { Event { kind: Kind::Denial, outcome: Outcome::Refused, ..event } };
         log.append(event).await.unwrap();
     }
     let count = |filter: Filter| {
@@ -104,7 +109,10 @@ async fn what_is_looked_for_is_found_and_nothing_else() {
     assert_eq!(count(Filter { outcome: Some(Outcome::Refused), ..all.clone() }).await, 15);
     assert_eq!(count(Filter { since: Some(NOW.plus(200)), ..all.clone() }).await, 11);
     assert_eq!(count(Filter { until: Some(NOW.plus(200)), ..all.clone() }).await, 20);
-    assert_eq!(count(Filter { since: Some(NOW.plus(100)), until: Some(NOW.plus(200)), ..all.clone() }).await, 10);
+    assert_eq!(
+        count(Filter { since: Some(NOW.plus(100)), until: Some(NOW.plus(200)), ..all.clone() }).await,
+        10
+    );
     assert_eq!(count(Filter { resource: Some("a/b/1".to_owned()), ..all.clone() }).await, 11);
     assert_eq!(count(Filter { who: Some("attestation 29".to_owned()), ..all.clone() }).await, 1);
     let newest = find(&store, &all, 3).await.unwrap().records;

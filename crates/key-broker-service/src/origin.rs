@@ -8,7 +8,7 @@ use assay_types::Coded as _;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use crate::limits::{Connection, client_address};
+use crate::limits::{client_address, connection_of};
 use crate::{KeyBroker, RequestError};
 
 /// The request's id, in its extensions.
@@ -24,7 +24,7 @@ pub(crate) struct Origin {
 
 impl Origin {
     pub(crate) fn of(parts: &Parts, broker: &KeyBroker) -> Self {
-        let peer = Connection::of(parts).map(|connection| connection.peer.ip());
+        let peer = connection_of(parts).map(|connection| connection.peer.ip());
         let address = client_address(peer, &parts.headers, &broker.settings().trusted_proxies);
         Origin { address, request: parts.extensions.get::<RequestId>().cloned() }
     }

@@ -10,8 +10,8 @@
 
 mod world;
 
+use assay_access::Role;
 use assay_audit::{Event, Filter, Kind, Outcome, export_store, find, verify_store};
-use assay_key_broker_service::Role;
 use assay_types::{Tee, UnixTime};
 use axum::body::Body;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};

@@ -80,7 +80,7 @@ async fn open(args: &AuditStoreArgs) -> anyhow::Result<Store> {
     if let Some(dir) = &args.data_dir {
         settings.server.data_dir.clone_from(dir);
     }
-    crate::server::existing_store(&settings).await
+    crate::store::open(&settings, false).await
 }
 
 /// A point in time: RFC 3339, or how long ago.

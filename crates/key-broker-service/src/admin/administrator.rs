@@ -1,13 +1,13 @@
 //! Who may do what: the caller, checked against the table of endpoints, and what is recorded of both.
 
+use assay_access::{AccessError, Caller, bearer};
 use assay_audit::{Event, Kind};
 use axum::extract::{FromRequestParts, MatchedPath};
 use http::Method;
 use http::request::Parts;
 
-use super::token::Caller;
-use crate::credentials::bearer;
 use crate::endpoints::allows;
+use crate::limits::connection_of;
 use crate::origin::Origin;
 use crate::{KeyBroker, RequestError};
 
@@ -66,16 +66,14 @@ impl FromRequestParts<KeyBroker> for Administrator {
 
 /// The caller, if his roles may do this.
 fn permitted(parts: &Parts, broker: &KeyBroker) -> Result<Caller, RequestError> {
-    let token = bearer(&parts.headers).ok_or(RequestError::NoAdminToken)?;
-    let caller = broker.admin().verify(token, broker.now())?;
+    let client = connection_of(parts).and_then(|connection| connection.client.as_deref());
+    let caller = broker.authority().identify(bearer(&parts.headers), client, broker.now())?;
     // Axum answers HEAD with the handler of GET.
     let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
     let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
-    if !allows(caller.role, method.as_str(), path) {
-        return Err(RequestError::RoleForbids {
-            role: caller.role,
-            method: method.as_str().chars().take(16).collect(),
-        });
+    if !allows(caller.roles(), method.as_str(), path) {
+        let method: String = method.as_str().chars().take(16).collect();
+        return Err(AccessError::forbidden(&caller, &format!("use {method} on this path")).into());
     }
     Ok(caller)
 }

@@ -1,15 +1,9 @@
-//! Administration: the admin key, its tokens, roles, and what they may do.
+//! Administration: who may do it, and what it does.
 
 mod administrator;
-mod key;
 mod policies;
 mod resources;
-mod role;
-mod token;
 mod values;
-
-pub use key::{ADMIN_ISSUER, ADMIN_KEY_FILE, AdminKey, AdminKeyError, MAX_ADMIN_TOKEN_SECONDS};
-pub use role::{Role, UnknownRole};
 
 pub(crate) use administrator::Administrator;
 pub(crate) use policies::{
@@ -17,7 +11,6 @@ pub(crate) use policies::{
     list_attestation_policies, list_resource_policies, set_attestation_policy, set_resource_policy,
 };
 pub(crate) use resources::{delete_resource, list_resources, set_resource};
-pub(crate) use token::AdminVerifier;
 pub(crate) use values::{
     delete_reference_value, expire_reference_value, get_reference_value, list_reference_values,
     reference_value_history, register_reference_values,
