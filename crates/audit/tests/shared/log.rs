@@ -1,14 +1,4 @@
 //! The log in a real store: written, verified, exported, pruned, restarted, tampered with.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::as_conversions,
-    clippy::panic,
-    missing_docs
-)]
-
-mod place;
 
 use std::sync::Arc;
 
@@ -18,7 +8,8 @@ use assay_audit::{
 };
 use assay_store::Store;
 use assay_types::{Coded as _, FixedClock, UnixTime};
-use place::Place;
+
+use crate::Place;
 
 const NOW: UnixTime = UnixTime(1_790_000_000);
 
@@ -285,5 +276,36 @@ async fn a_broken_log_is_not_pruned() {
     assert_eq!(report.broken.iter().map(|place| place.what).collect::<Vec<_>>(), [Break::Missing]);
     let refused = prune(&store, &log, NOW.plus(10), "an operator").await.unwrap_err();
     assert_eq!(refused.code(), "AUD-011");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn hands_on_the_tables_are_seen() {
+    let place = Place::new().await;
+    let store = place.open().await;
+    let log = open(&store, &clock()).await;
+    for n in 0..4 {
+        log.append(event(n)).await.unwrap();
+    }
+    sound(&store).await;
+    let broken = async |statement: &str| {
+        place.run(statement).await;
+        let report = verify_store(&store, &[]).await.unwrap();
+        report.broken.into_iter().map(|place| place.what).collect::<Vec<_>>()
+    };
+    let found = broken("UPDATE audit_records SET record = REPLACE(record, 'a/b/1', 'a/b/9')").await;
+    assert_eq!(found, [Break::Altered]);
+    broken("UPDATE audit_records SET record = REPLACE(record, 'a/b/9', 'a/b/1')").await;
+    assert_eq!(broken("UPDATE audit_records SET time = time + 1 WHERE seq = 2").await, [Break::Altered]);
+    broken("UPDATE audit_records SET time = time - 1 WHERE seq = 2").await;
+    assert_eq!(
+        broken("UPDATE audit_heads SET length = length - 1").await,
+        [Break::HeadForged, Break::BeyondHead]
+    );
+    broken("UPDATE audit_heads SET length = length + 1").await;
+    sound(&store).await;
+    assert_eq!(broken("DELETE FROM audit_records WHERE seq = 4").await, [Break::Missing]);
+    assert_eq!(broken("DELETE FROM audit_records").await, [Break::Missing]);
+    assert_eq!(broken("DELETE FROM audit_heads").await, []);
     store.close().await;
 }
