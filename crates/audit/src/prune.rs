@@ -50,7 +50,7 @@ pub async fn prune(store: &Store, log: &AuditLog, before: UnixTime, who: &str) -
     let mut earlier = Expectations::new();
     let mut cuts: BTreeMap<ChainId, Cut> = BTreeMap::new();
     snapshot
-        .records(&[], |row| {
+        .records(false, |row| {
             earlier.read(&row);
             let chain = ChainId::new(row.chain);
             let cut = cuts.entry(chain).or_insert(Cut {

@@ -36,7 +36,7 @@ pub struct Found {
 }
 
 impl Filter {
-    /// Whether the record is one of these, its time and kind not looked at.
+    /// Whether the record is one of these, its time not looked at.
     fn takes(&self, record: &Record) -> bool {
         let event = &record.event;
         let who = |text: &String| {
@@ -51,7 +51,8 @@ impl Filter {
                 .flatten()
                 .any(|field| field.starts_with(text.as_str()))
         };
-        self.who.as_ref().is_none_or(who)
+        self.kind.is_none_or(|kind| kind == event.kind)
+            && self.who.as_ref().is_none_or(who)
             && self.resource.as_ref().is_none_or(resource)
             && self.outcome.is_none_or(|outcome| outcome == event.outcome)
     }
@@ -64,9 +65,8 @@ impl Filter {
 pub async fn find(store: &Store, filter: &Filter, limit: usize) -> Result<Found, AuditError> {
     let mut found = Found::default();
     let mut before: Option<AuditPlace> = None;
-    let kind = filter.kind.map(Kind::as_str);
     while found.records.len() < limit {
-        let page = store.audit_latest(filter.since, filter.until, kind, before, PAGE).await?;
+        let page = store.audit_latest(filter.since, filter.until, before, PAGE).await?;
         let Some(last) = page.last() else { break };
         before = Some(AuditPlace { time: last.time, chain: last.chain, seq: last.seq });
         for row in page {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use assay_store::{AuditHead, AuditRow, Store};
 
-use crate::{AuditError, Kind, SignedHead};
+use crate::{AuditError, SignedHead};
 
 /// How many records are read at a time.
 const PAGE: u32 = 500;
@@ -28,16 +28,21 @@ impl Snapshot {
         self.heads.values().cloned().map(SignedHead::from).collect()
     }
 
-    /// Gives every record to `each`, by chain and number; with `kinds`, only those.
+    /// Gives every record to `each`, by chain and number; or only those of [`Kind::OF_CHAINS`].
+    ///
+    /// [`Kind::OF_CHAINS`]: crate::Kind::OF_CHAINS
     pub(crate) async fn records(
         &mut self,
-        kinds: &[Kind],
+        only_of_chains: bool,
         mut each: impl FnMut(AuditRow) -> Result<(), AuditError>,
     ) -> Result<(), AuditError> {
-        let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
         let mut after = None;
         loop {
-            let page = self.store.audit_page(after, &kinds, PAGE).await?;
+            let page = if only_of_chains {
+                self.store.audit_page_of_chains(after, PAGE).await?
+            } else {
+                self.store.audit_page(after, PAGE).await?
+            };
             let Some(last) = page.last() else { return Ok(()) };
             after = Some((last.chain, last.seq));
             for row in page {

@@ -3,7 +3,7 @@
 use assay_store::Store;
 
 use crate::snapshot::Snapshot;
-use crate::{AuditError, AuditKeys, Expectations, Kind, Report, SignedHead, Verifier, public_keys};
+use crate::{AuditError, AuditKeys, Expectations, Report, SignedHead, Verifier, public_keys};
 
 /// Verifies the whole log of a store, also while it is written, and against heads that were exported
 /// earlier (their signatures verified).
@@ -16,14 +16,14 @@ pub async fn verify_store(store: &Store, earlier: &[SignedHead]) -> Result<Repor
     let mut expected = Expectations::new();
     earlier.iter().for_each(|head| expected.earlier_head(head));
     snapshot
-        .records(&Kind::OF_CHAINS, |row| {
+        .records(true, |row| {
             expected.read(&row);
             Ok(())
         })
         .await?;
     let mut verifier = Verifier::new(&keys, snapshot.heads(), expected);
     snapshot
-        .records(&[], |row| {
+        .records(false, |row| {
             verifier.record(&row);
             Ok(())
         })

@@ -25,7 +25,7 @@ pub async fn export_store(
         export.head(&head)?;
     }
     if records {
-        snapshot.records(&[], |row| export.record(&row)).await?;
+        snapshot.records(false, |row| export.record(&row)).await?;
     }
     export.finish()
 }

@@ -124,6 +124,12 @@ impl<'a> Verifier<'a> {
                 self.report.pruned = self.report.pruned.saturating_add(first);
                 Current { chain, first, next: first, previous: Some(hash) }
             }
+            // Its owner announced that more goes, and was cut short: what is left hangs together and ends in
+            // the hash that he named.
+            None if self.expected.chains.get(&chain).is_some_and(|known| known.pruned() > first) => {
+                self.report.pruned = self.report.pruned.saturating_add(first);
+                Current { chain, first, next: first, previous: None }
+            }
             // The gap is found with the first record.
             None => Current { chain, first: 0, next: 0, previous: None },
         }

@@ -99,7 +99,7 @@ async fn each_admin_action_is_recorded_with_its_outcome() {
     let world = World::new().await;
     let policy =
         |text: &str| json!({"policy_id": "x_cpu", "policy": base64url(text), "type": "rego"}).to_string();
-    let good = "package policy\nimport rego.v1\ndefault executables := 33\n";
+    let good = "package policy\nimport rego.v1\ntrust_claims := {\"executables\": 33}\n";
     let calls: [(&str, &str, Vec<u8>, u16); 9] = [
         ("POST", "/kbs/v0/resource/a/b/c", SECRET.to_vec(), 200),
         ("DELETE", "/kbs/v0/resource/a/b/c", vec![], 200),

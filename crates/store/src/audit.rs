@@ -81,23 +81,23 @@ static APPEND_ON_POSTGRES: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Without kinds, with one, two or three of them.
-static PAGES: LazyLock<[String; 4]> = LazyLock::new(|| {
-    ["", " AND kind = $4", " AND kind IN ($4, $5)", " AND kind IN ($4, $5, $6)"].map(|kinds| {
-        format!(
-            "SELECT {COLUMNS} FROM audit_records WHERE (chain > $1 OR (chain = $1 AND seq > $2)){kinds} \
-             ORDER BY chain, seq LIMIT $3"
-        )
-    })
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    format!("SELECT {COLUMNS} FROM audit_records WHERE (chain, seq) > ($1, $2) ORDER BY chain, seq LIMIT $3")
 });
 
-static LATEST: LazyLock<[String; 2]> = LazyLock::new(|| {
-    ["", " AND kind = $6"].map(|kind| {
-        format!(
-            "SELECT {COLUMNS} FROM audit_records WHERE time >= $1 AND time <= $2 AND (time < $2 OR \
-             chain < $3 OR (chain = $3 AND seq < $4)){kind} ORDER BY time DESC, chain DESC, seq DESC LIMIT $5"
-        )
-    })
+/// The kinds stand in the text, so that the index of these few records is used.
+static PAGE_OF_CHAINS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {COLUMNS} FROM audit_records WHERE kind IN ('chain-start', 'heads', 'prune') \
+         AND (chain, seq) > ($1, $2) ORDER BY chain, seq LIMIT $3"
+    )
+});
+
+static LATEST: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {COLUMNS} FROM audit_records WHERE time >= $1 AND time <= $2 AND (time < $2 OR \
+         chain < $3 OR (chain = $3 AND seq < $4)) ORDER BY time DESC, chain DESC, seq DESC LIMIT $5"
+    )
 });
 
 impl Store {
@@ -148,29 +148,47 @@ impl Store {
         writer.finish().await
     }
 
-    /// The records after this place (chain and number), by chain and number. With `kinds` (up to three)
-    /// only those.
+    /// The records after this place (chain and number), by chain and number.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn audit_page(
         &self,
         after: Option<([u8; 16], u64)>,
-        kinds: &[&str],
         limit: u32,
     ) -> Result<Vec<AuditRow>, StoreError> {
-        let text = PAGES.get(kinds.len()).ok_or_else(|| StoreError::Unexpected {
-            detail: format!("{} kinds of audit records", kinds.len()),
-        })?;
-        // Numbers begin with 0 and chains are longer than nothing.
-        let (chain, seq) = after.map_or((Vec::new(), -1), |(chain, seq)| (chain.to_vec(), seq.cast_signed()));
+        self.audit_rows(&PAGE, after, limit).await
+    }
+
+    /// [`Store::audit_page`] of the records that speak of other chains: those of the kinds `chain-start`,
+    /// `heads` and `prune`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn audit_page_of_chains(
+        &self,
+        after: Option<([u8; 16], u64)>,
+        limit: u32,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        self.audit_rows(&PAGE_OF_CHAINS, after, limit).await
+    }
+
+    async fn audit_rows(
+        &self,
+        text: &'static str,
+        after: Option<([u8; 16], u64)>,
+        limit: u32,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        // Chains are longer than nothing.
+        let (chain, seq) = match after {
+            Some((chain, seq)) => (chain.to_vec(), stored(seq)?),
+            None => (Vec::new(), 0),
+        };
         let query = statement(text).bind(chain).bind(seq).bind(i64::from(limit));
-        let query = kinds.iter().fold(query, |query, kind| query.bind(*kind));
         self.database().fetch_all(query).await?.iter().map(read_row).collect()
     }
 
-    /// The newest records from before `before`, the newest first: from `since` on, before `until`, of
-    /// that kind.
+    /// The newest records from before `before`, the newest first: from `since` on, before `until`.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -178,27 +196,21 @@ impl Store {
         &self,
         since: Option<UnixTime>,
         until: Option<UnixTime>,
-        kind: Option<&str>,
         before: Option<AuditPlace>,
         limit: u32,
     ) -> Result<Vec<AuditRow>, StoreError> {
-        let [any, of_kind] = &*LATEST;
         let until = until.map_or(i64::MAX, |until| until.0);
         // Before `until` itself: no record has an empty chain.
         let (last, chain, seq) = match before {
             Some(place) if place.time.0 < until => (place.time.0, place.chain.to_vec(), stored(place.seq)?),
             _ => (until, Vec::new(), 0),
         };
-        let query = statement(if kind.is_some() { of_kind } else { any })
+        let query = statement(&LATEST)
             .bind(since.map_or(i64::MIN, |since| since.0))
             .bind(last)
             .bind(chain)
             .bind(seq)
             .bind(i64::from(limit));
-        let query = match kind {
-            Some(kind) => query.bind(kind),
-            None => query,
-        };
         self.database().fetch_all(query).await?.iter().map(read_row).collect()
     }
 
@@ -235,11 +247,11 @@ impl Store {
         self.database().fetch_optional(query).await?.map(|row| read_head(&row)).transpose()
     }
 
-    /// Deletes the first `length` records of a chain, and its head too when that is all of it and nothing
-    /// was written to it since `before`.
+    /// Deletes the first `length` records of a chain, some thousands at a time and the first ones first; and
+    /// its head too when that is all of it and nothing was written to it since `before`.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// When the database cannot be written; what was deleted until then stays so.
     pub async fn prune_audit(
         &self,
         chain: &[u8; 16],
@@ -247,12 +259,23 @@ impl Store {
         before: UnixTime,
     ) -> Result<(), StoreError> {
         let length = stored(length)?;
-        let mut writer = self.database().begin().await?;
-        let records = statement("DELETE FROM audit_records WHERE chain = $1 AND seq < $2");
-        writer.execute(records.bind(chain.to_vec()).bind(length)).await?;
-        let head = statement("DELETE FROM audit_heads WHERE chain = $1 AND length = $2 AND updated < $3");
-        writer.execute(head.bind(chain.to_vec()).bind(length).bind(before.0)).await?;
-        writer.finish().await
+        loop {
+            let mut writer = self.database().begin().await?;
+            let records = statement(
+                "DELETE FROM audit_records WHERE chain = $1 AND seq < $2 AND seq < \
+                 (SELECT COALESCE(MIN(seq), 0) FROM audit_records WHERE chain = $1) + 5000",
+            );
+            let deleted = writer.execute(records.bind(chain.to_vec()).bind(length)).await?;
+            if deleted == 0 {
+                let head =
+                    statement("DELETE FROM audit_heads WHERE chain = $1 AND length = $2 AND updated < $3");
+                writer.execute(head.bind(chain.to_vec()).bind(length).bind(before.0)).await?;
+            }
+            writer.finish().await?;
+            if deleted == 0 {
+                return Ok(());
+            }
+        }
     }
 }
 

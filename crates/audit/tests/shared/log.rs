@@ -210,6 +210,40 @@ fn clock_now(clock: &FixedClock) -> UnixTime {
 }
 
 #[tokio::test]
+async fn a_prune_that_was_cut_short_does_no_harm() {
+    let place = Place::new().await;
+    let clock = clock();
+    let store = place.open().await;
+    let old = open(&store, &clock).await;
+    for n in 0..6 {
+        old.append(event(n)).await.unwrap();
+    }
+    clock.advance(100);
+    old.append(event(6)).await.unwrap();
+    // Announced up to 7, and only 3 of them are gone.
+    let log = open(&store, &clock).await;
+    let hash = store
+        .audit_page(None, 100)
+        .await
+        .unwrap()
+        .into_iter()
+        .find(|row| &row.chain == old.chain().as_bytes() && row.seq == 6);
+    let cut = assay_audit::HeadRef { chain: old.chain(), length: 7, hash: hash.unwrap().hash.into() };
+    log.append(Event { pruned: vec![cut], ..Event::new(Kind::Prune, Outcome::Ok) }).await.unwrap();
+    sound(&store).await;
+    store.prune_audit(old.chain().as_bytes(), 3, NOW).await.unwrap();
+    sound(&store).await;
+    // The next prune ends it.
+    let pruned = prune(&store, &log, NOW.plus(50), "an operator").await.unwrap();
+    assert_eq!(pruned.records, 4);
+    sound(&store).await;
+    // What was not announced is missing.
+    store.prune_audit(old.chain().as_bytes(), 8, NOW).await.unwrap();
+    assert!(!verify_store(&store, &[]).await.unwrap().is_sound());
+    store.close().await;
+}
+
+#[tokio::test]
 async fn nothing_is_pruned_when_there_is_nothing_old() {
     let place = Place::new().await;
     let clock = clock();
