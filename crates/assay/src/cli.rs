@@ -4,6 +4,7 @@ mod audit;
 mod collateral;
 mod configfs_tsm;
 mod sealed_secret;
+mod store;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,10 +12,11 @@ use std::path::PathBuf;
 use assay_types::Tee;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use audit::{AuditCommand, AuditStoreArgs, ListArgs};
+pub(crate) use audit::{AuditCommand, ListArgs};
 pub(crate) use collateral::{CaArg, CollateralCommand, IntelTee, RefreshArgs, StoreArgs, VendorArg};
 pub(crate) use configfs_tsm::ConfigfsTsmArgs;
 pub(crate) use sealed_secret::{SealCommand, SealedSecretCommand, Signer};
+pub(crate) use store::{KeyCommand, KeyPurpose, StoreCommand, WhichStore};
 
 /// Confidential-computing attestation: prove what a guest is, and give it its secrets.
 #[derive(Debug, Parser)]
@@ -73,6 +75,12 @@ pub(crate) enum Command {
     /// The audit log: what was decided and done, by whom; unchanged since.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// The keys of a server's store: listed, and exchanged beside running servers.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// A server's store as a whole: its schema, its export, its state.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// The server's configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -68,13 +68,10 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
             .await?,
     );
     let values = Arc::new(ReferenceValues::load_with(store.clone(), clock.clone(), corims(settings)?).await?);
-    let key_settings = KeySettings {
-        algorithm: SigningAlgorithm::from_name(&settings.token.algorithm).context("token.algorithm")?,
-        sign_for: settings.token.rotate_days * 86_400,
-        publish_after: settings.token.lifetime_seconds + 3600,
-    };
-    let keys =
-        Arc::new(TokenKeys::load(store.clone(), key_settings, &settings.token.issuer, clock.clone()).await?);
+    let keys = Arc::new(
+        TokenKeys::load(store.clone(), key_settings(settings)?, &settings.token.issuer, clock.clone())
+            .await?,
+    );
     let token_settings = TokenSettings {
         issuer: settings.token.issuer.clone(),
         lifetime: settings.token.lifetime_seconds,
@@ -104,6 +101,15 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
     })
     .await?;
     Ok(Built { broker, store, audit, collateral, made_admin_key })
+}
+
+/// How keys that sign tokens are made.
+pub(crate) fn key_settings(settings: &Settings) -> anyhow::Result<KeySettings> {
+    Ok(KeySettings {
+        algorithm: SigningAlgorithm::from_name(&settings.token.algorithm).context("token.algorithm")?,
+        sign_for: settings.token.rotate_days * 86_400,
+        publish_after: settings.token.lifetime_seconds + 3600,
+    })
 }
 
 fn registry(settings: &Settings, trust: TrustSettings, clock: Arc<dyn Clock>) -> anyhow::Result<Registry> {

@@ -5,6 +5,7 @@
 mod access;
 mod audit;
 mod collateral;
+mod store;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use access::Access;
 pub(crate) use audit::Audit;
 pub(crate) use collateral::{Collateral, IntelUpdate};
+pub(crate) use store::{KeyEncryption, KeySourceKind, StoreSettings};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) server: Server,
     pub(crate) limits: Limits,
     pub(crate) token: Token,
+    pub(crate) store: StoreSettings,
+    pub(crate) key_encryption: KeyEncryption,
     pub(crate) access: Access,
     pub(crate) collateral: Collateral,
     pub(crate) snp: Snp,
@@ -125,6 +129,7 @@ pub(crate) struct Danger {
     pub(crate) allow_sample: bool,
     pub(crate) allow_unsigned_corim: bool,
     pub(crate) allow_test_keys: bool,
+    pub(crate) plaintext_store: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -202,7 +207,8 @@ impl Default for Log {
 }
 
 /// Every key with its meaning, in the order of the file: these, with those of the modules between.
-const KEYS: [&[(&str, &str)]; 5] = [KEYS_BEFORE, access::KEYS, collateral::KEYS, audit::KEYS, KEYS_AFTER];
+const KEYS: [&[(&str, &str)]; 6] =
+    [KEYS_BEFORE, store::KEYS, access::KEYS, collateral::KEYS, audit::KEYS, KEYS_AFTER];
 
 const KEYS_BEFORE: &[(&str, &str)] = &[
     ("server.listen", "The address to listen on."),
@@ -279,6 +285,10 @@ const KEYS_AFTER: &[(&str, &str)] = &[
         "danger.allow_test_keys",
         "DANGER: take Arm CCA evidence under keys whose private half is public. Anyone can make it.",
     ),
+    (
+        "danger.plaintext_store",
+        "DANGER: speak to PostgreSQL on other machines without TLS. Whoever is in between reads and changes all.",
+    ),
     ("log.level", "error, warn, info, debug or trace; or a filter such as `info,sqlx=warn`."),
     ("log.json", "One JSON object a line."),
 ];
@@ -334,6 +344,7 @@ impl Settings {
             self.tee.cca.verifier == CcaVerifierKind::Native || self.tee.cca.veraison_url.is_some(),
             "tee.cca.verifier is veraison; then tee.cca.veraison_url is needed"
         );
+        self.store.check()?;
         self.access.check()?;
         self.collateral.check()?;
         anyhow::ensure!(!self.snp.allowed_vmpl.is_empty(), "snp.allowed_vmpl is empty: no report could pass");

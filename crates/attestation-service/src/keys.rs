@@ -7,7 +7,8 @@ use assay_store::{KeyRecord, Store, StoreError};
 use assay_token::{Issuer, JwkSet, KeySet, RetiredKey, SigningAlgorithm, SigningKey, TokenError};
 use assay_types::{Clock, Coded, Fault, UnixTime, Validity};
 
-const PURPOSE: &str = "token-signing";
+/// The purpose of these keys in the store.
+pub const TOKEN_SIGNING_PURPOSE: &str = "token-signing";
 
 /// How signing keys are made and how long they serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +114,7 @@ impl TokenKeys {
     ) -> Result<Self, KeyError> {
         let now = clock.now();
         // Of several processes that start on an empty store, one key wins for all.
-        store.first_key(PURPOSE, || new_key(&settings, name, now)).await?;
+        store.first_key(TOKEN_SIGNING_PURPOSE, || new_key(&settings, name, now)).await?;
         let snapshot = read(&store).await?;
         let first = Arc::clone(snapshot.at(now).ok_or(KeyError::NoKey)?);
         let keys = TokenKeys {
@@ -198,7 +199,7 @@ fn new_key(settings: &KeySettings, name: &str, now: UnixTime) -> Result<KeyRecor
     // Relying parties check the certificate's dates: it outlives the last token by its own margin.
     let validity = Validity { not_before: now.plus(-300), not_after: expires };
     Ok(KeyRecord {
-        purpose: PURPOSE.to_owned(),
+        purpose: TOKEN_SIGNING_PURPOSE.to_owned(),
         kid: key.kid().to_owned(),
         algorithm: settings.algorithm.as_str().to_owned(),
         certificate: Some(key.self_signed_certificate(name, validity)?),
@@ -211,7 +212,7 @@ fn new_key(settings: &KeySettings, name: &str, now: UnixTime) -> Result<KeyRecor
 
 async fn read(store: &Store) -> Result<Snapshot, KeyError> {
     // Newest first.
-    let records = store.keys(PURPOSE).await?;
+    let records = store.keys(TOKEN_SIGNING_PURPOSE).await?;
     let newest = records.first().ok_or(KeyError::NoKey)?;
     let mut steps = Vec::with_capacity(records.len());
     for record in &records {

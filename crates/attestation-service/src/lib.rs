@@ -27,7 +27,7 @@ pub use cache::StoreCache;
 pub use defaults::{ATTESTATION_POLICIES, RESOURCE_POLICIES, RESOURCE_POLICY_ID};
 pub use error::EvaluationError;
 pub use issue::{Issued, TokenSettings};
-pub use keys::{KeyError, KeySettings, PUBLISH_AHEAD, TokenKeys};
+pub use keys::{KeyError, KeySettings, PUBLISH_AHEAD, TOKEN_SIGNING_PURPOSE, TokenKeys};
 pub use policy_set::{PolicyInForce, PolicyListing, PolicySet, PolicySetError};
 pub use registry::{BadAnchors, Registry, TrustSettings, catalogue};
 pub use service::{

@@ -24,7 +24,8 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 
 use crate::RequestError;
 
-const PURPOSE: &str = "session-sealing";
+/// The purpose of these keys in the store.
+pub const SESSION_SEALING_PURPOSE: &str = "session-sealing";
 const ALGORITHM: &str = "A256GCM";
 const VERSION: u8 = 1;
 const KEY_ID_LEN: usize = 8;
@@ -214,7 +215,7 @@ impl CookieSealer {
         session_seconds: i64,
         now: UnixTime,
     ) -> Result<Self, RequestError> {
-        store.first_key(PURPOSE, || new_key(session_seconds, now)).await?;
+        store.first_key(SESSION_SEALING_PURPOSE, || new_key(session_seconds, now)).await?;
         let keys = read(&store).await?;
         let sealer =
             CookieSealer { store, session_seconds, keys: ArcSwap::from_pointee(keys), reload: Gate::new() };
@@ -354,7 +355,7 @@ fn new_key(session_seconds: i64, now: UnixTime) -> Result<KeyRecord, RequestErro
     filled.map_err(|_| RequestError::internal("no random bytes"))?;
     let seal_until = now.plus(SEAL_FOR);
     Ok(KeyRecord {
-        purpose: PURPOSE.to_owned(),
+        purpose: SESSION_SEALING_PURPOSE.to_owned(),
         kid: BASE64_URL_SAFE_NO_PAD.encode(id),
         algorithm: ALGORITHM.to_owned(),
         secret,
@@ -370,7 +371,7 @@ async fn read(store: &Store) -> Result<Keys, RequestError> {
     let damaged = || StoreError::Corrupt { detail: "a session-sealing key is malformed".to_owned() };
     let mut seal_until = None;
     let mut keys = Vec::new();
-    for record in store.keys(PURPOSE).await? {
+    for record in store.keys(SESSION_SEALING_PURPOSE).await? {
         let id = BASE64_URL_SAFE_NO_PAD.decode(&record.kid).ok().and_then(|id| id.try_into().ok());
         let key = RandomizedNonceKey::new(&AES_256_GCM, record.secret.expose()).ok();
         let (Some(id), Some(key), ALGORITHM) = (id, key, record.algorithm.as_str()) else {

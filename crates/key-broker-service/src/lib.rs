@@ -49,7 +49,7 @@ mod verdict;
 mod wellknown;
 
 pub use broker::{KeyBroker, Parts, StartError};
-pub use challenge::rotate_session_sealing_key;
+pub use challenge::{SESSION_SEALING_PURPOSE, rotate_session_sealing_key};
 pub use endpoints::{Access, Content, ENDPOINTS, Endpoint};
 pub use error::RequestError;
 pub use limits::Rate;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::WhichStore;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
     /// List records, the newest last.
@@ -22,7 +24,7 @@ pub(crate) enum AuditCommand {
         #[arg(long, value_name = "FILE")]
         heads: Option<PathBuf>,
         #[command(flatten)]
-        store: AuditStoreArgs,
+        store: WhichStore,
     },
     /// Write the log as JSON Lines: keys, heads, records.
     Export {
@@ -30,7 +32,7 @@ pub(crate) enum AuditCommand {
         #[arg(long, value_name = "FILE", default_value = "-")]
         out: PathBuf,
         #[command(flatten)]
-        store: AuditStoreArgs,
+        store: WhichStore,
     },
     /// Write the signed heads of all chains, to be kept elsewhere.
     Heads {
@@ -38,12 +40,12 @@ pub(crate) enum AuditCommand {
         #[arg(long, value_name = "FILE", default_value = "-")]
         out: PathBuf,
         #[command(flatten)]
-        store: AuditStoreArgs,
+        store: WhichStore,
     },
     /// Print the public keys of the log (a JWK set), to be kept elsewhere.
     Keys {
         #[command(flatten)]
-        store: AuditStoreArgs,
+        store: WhichStore,
     },
     /// Remove old records. The log says so itself, and what stays verifies.
     Prune {
@@ -51,7 +53,7 @@ pub(crate) enum AuditCommand {
         #[arg(long, value_name = "TIME")]
         before: String,
         #[command(flatten)]
-        store: AuditStoreArgs,
+        store: WhichStore,
     },
 }
 
@@ -80,16 +82,5 @@ pub(crate) struct ListArgs {
     #[arg(long, default_value_t = 100)]
     pub(crate) limit: usize,
     #[command(flatten)]
-    pub(crate) store: AuditStoreArgs,
-}
-
-/// The store of a server. The server may be running.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct AuditStoreArgs {
-    /// The server's configuration file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Its data directory, instead of the configured one.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) store: WhichStore,
 }

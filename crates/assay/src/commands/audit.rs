@@ -15,11 +15,10 @@ use assay_types::{Clock as _, UnixTime};
 use serde_json::json;
 
 use crate::arguments;
-use crate::cli::{AuditCommand, AuditStoreArgs, ListArgs};
+use crate::cli::{AuditCommand, ListArgs, WhichStore};
 use crate::clock::SystemClock;
 use crate::exit::Exit;
 use crate::output::{self, Output};
-use crate::settings::Settings;
 
 /// The greatest number of records that one listing holds.
 const MAX_LISTED: usize = 1_000_000;
@@ -75,12 +74,8 @@ pub(crate) async fn run(command: &AuditCommand, out: Output) -> anyhow::Result<E
     }
 }
 
-async fn open(args: &AuditStoreArgs) -> anyhow::Result<Store> {
-    let mut settings = Settings::load(args.config.as_deref())?;
-    if let Some(dir) = &args.data_dir {
-        settings.server.data_dir.clone_from(dir);
-    }
-    crate::store::open(&settings, false).await
+async fn open(args: &WhichStore) -> anyhow::Result<Store> {
+    crate::store::open(&crate::commands::store::settings(args)?, false).await
 }
 
 /// A point in time: RFC 3339, or how long ago.
@@ -177,7 +172,7 @@ fn say(report: &Report, out: Output) -> anyhow::Result<Exit> {
     Ok(if report.is_sound() { Exit::Success } else { Exit::Failure })
 }
 
-async fn export(to: &Path, args: &AuditStoreArgs, records: bool, out: Output) -> anyhow::Result<Exit> {
+async fn export(to: &Path, args: &WhichStore, records: bool, out: Output) -> anyhow::Result<Exit> {
     let store = open(args).await?;
     let now = SystemClock.now();
     let done = if to == Path::new("-") {
@@ -202,7 +197,7 @@ fn new_file(path: &Path) -> std::io::Result<impl Write + use<>> {
 }
 
 async fn prune_to(store: &Store, before: UnixTime) -> anyhow::Result<assay_audit::Pruned> {
-    let clock = std::sync::Arc::new(SystemClock);
+    let clock = store.clock(std::sync::Arc::new(SystemClock));
     let program = concat!("assay ", env!("CARGO_PKG_VERSION"), " audit prune");
     let log = AuditLog::open(store.clone(), clock, AuditSettings::default(), program).await?;
     let user = rustix::process::getuid().as_raw();
