@@ -30,6 +30,7 @@ import urllib.request
 
 import agent_bad_input_cases
 import agent_cases
+import audit_cases
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SEED = "11" * 32
@@ -1380,6 +1381,7 @@ def generated_documents(w):
         check(written == path.read_bytes(), f"{name} is out of date: make docs")
 
 
+audit_cases.register(sys.modules[__name__])
 agent_cases.register(sys.modules[__name__])
 agent_bad_input_cases.register(sys.modules[__name__])
 

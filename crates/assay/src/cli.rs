@@ -1,5 +1,6 @@
 //! The command line: one verb, one job.
 
+mod audit;
 mod collateral;
 mod configfs_tsm;
 mod sealed_secret;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use assay_types::Tee;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use audit::{AuditCommand, ListArgs};
 pub(crate) use collateral::{CaArg, CollateralCommand, IntelTee, RefreshArgs, StoreArgs, VendorArg};
 pub(crate) use configfs_tsm::ConfigfsTsmArgs;
 pub(crate) use sealed_secret::{SealCommand, SealedSecretCommand, Signer};
@@ -70,6 +72,9 @@ pub(crate) enum Command {
     /// Administrators' keys and tokens.
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// The audit log: what was decided and done, by whom; unchanged since.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// The keys of a server's store: listed, and exchanged beside running servers.
     #[command(subcommand)]
     Key(KeyCommand),

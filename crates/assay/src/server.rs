@@ -11,6 +11,7 @@ use assay_attestation_service::{
     ATTESTATION_POLICIES, AttestationService, KeySettings, PolicySet, RESOURCE_POLICIES, Registry, TokenKeys,
     TokenSettings, TrustSettings,
 };
+use assay_audit::AuditLog;
 use assay_collateral::CollateralService;
 use assay_key_broker_service::{KeyBroker, Parts, Rate};
 use assay_policy::PolicyKind;
@@ -32,6 +33,7 @@ use crate::settings::{CcaVerifierKind, Settings};
 pub(crate) struct Built {
     pub(crate) broker: KeyBroker,
     pub(crate) store: Store,
+    pub(crate) audit: AuditLog,
     pub(crate) collateral: CollateralService,
     /// Whether the admin key did not exist before.
     pub(crate) made_admin_key: bool,
@@ -84,16 +86,21 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
         token_settings,
         clock.clone(),
     ));
+    let process = concat!("assay ", env!("CARGO_PKG_VERSION"), " serve");
+    let audit = AuditLog::open(store.clone(), clock.clone(), settings.audit.settings(), process)
+        .await
+        .context("the audit log")?;
     let broker = KeyBroker::new(Parts {
         store: store.clone(),
         attestation,
         resource_policies,
         authority,
+        audit: audit.clone(),
         settings: broker_settings(settings)?,
         clock,
     })
     .await?;
-    Ok(Built { broker, store, collateral, made_admin_key })
+    Ok(Built { broker, store, audit, collateral, made_admin_key })
 }
 
 /// How keys that sign tokens are made.

@@ -3,6 +3,7 @@
 //! keys are refused.
 
 mod access;
+mod audit;
 mod collateral;
 mod store;
 
@@ -13,6 +14,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use access::Access;
+pub(crate) use audit::Audit;
 pub(crate) use collateral::{Collateral, IntelUpdate};
 pub(crate) use store::{KeyEncryption, KeySourceKind, StoreSettings};
 
@@ -30,6 +32,7 @@ pub(crate) struct Settings {
     pub(crate) snp: Snp,
     pub(crate) tee: Tees,
     pub(crate) corim: Corim,
+    pub(crate) audit: Audit,
     pub(crate) danger: Danger,
     pub(crate) log: Log,
 }
@@ -204,7 +207,8 @@ impl Default for Log {
 }
 
 /// Every key with its meaning, in the order of the file: these, with those of the modules between.
-const KEYS: [&[(&str, &str)]; 5] = [KEYS_BEFORE, store::KEYS, access::KEYS, collateral::KEYS, KEYS_AFTER];
+const KEYS: [&[(&str, &str)]; 6] =
+    [KEYS_BEFORE, store::KEYS, access::KEYS, collateral::KEYS, audit::KEYS, KEYS_AFTER];
 
 const KEYS_BEFORE: &[(&str, &str)] = &[
     ("server.listen", "The address to listen on."),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use assay_access::Authority;
 use assay_attestation_service::{AttestationService, PolicySet};
+use assay_audit::AuditLog;
 use assay_store::Store;
 use assay_token::TokenError;
 use assay_types::{Clock, Coded, UnixTime};
@@ -26,6 +27,8 @@ pub struct Parts {
     pub resource_policies: Arc<PolicySet>,
     /// Who may administer.
     pub authority: Arc<Authority>,
+    /// The audit log.
+    pub audit: AuditLog,
     /// The settings.
     pub settings: Settings,
     /// The time.
@@ -61,6 +64,7 @@ struct Inner {
     store: Store,
     attestation: Arc<AttestationService>,
     resource_policies: Arc<PolicySet>,
+    audit: AuditLog,
     settings: Settings,
     clock: Arc<dyn Clock>,
     authority: Arc<Authority>,
@@ -78,7 +82,7 @@ impl KeyBroker {
     /// # Errors
     /// [`StartError`].
     pub async fn new(parts: Parts) -> Result<Self, StartError> {
-        let Parts { store, attestation, resource_policies, authority, settings, clock } = parts;
+        let Parts { store, attestation, resource_policies, authority, audit, settings, clock } = parts;
         check(&settings)?;
         let sealer = CookieSealer::load(store.clone(), settings.session_seconds, clock.now())
             .await
@@ -93,6 +97,7 @@ impl KeyBroker {
             store,
             attestation,
             resource_policies,
+            audit,
             settings,
             clock,
             sealer,
@@ -142,6 +147,7 @@ impl KeyBroker {
         if let Err(error) = self.authority().keys().reload().await {
             tracing::error!(%error, code = error.code(), "reading the admin keys failed");
         }
+        self.audit().reload_keys().await;
         for limiter in [&self.limiters().auth, &self.limiters().attest].into_iter().flatten() {
             limiter.shrink();
         }
@@ -171,6 +177,10 @@ impl KeyBroker {
 
     pub(crate) fn resource_policies(&self) -> &Arc<PolicySet> {
         &self.inner.resource_policies
+    }
+
+    pub(crate) fn audit(&self) -> &AuditLog {
+        &self.inner.audit
     }
 
     pub(crate) fn settings(&self) -> &Settings {

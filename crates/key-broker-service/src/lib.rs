@@ -22,6 +22,8 @@
 mod admin;
 mod attest;
 mod attestation;
+mod audit_endpoints;
+mod audited;
 mod auth;
 mod broker;
 mod challenge;
@@ -33,6 +35,7 @@ mod limits;
 mod metrics;
 mod middleware;
 mod openapi;
+mod origin;
 mod problem;
 mod release;
 mod resource;

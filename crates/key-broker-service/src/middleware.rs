@@ -14,6 +14,7 @@ use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, header};
 use tracing::Instrument as _;
 
+use crate::origin::RequestId;
 use crate::{KeyBroker, RequestError, problem};
 
 const REQUEST_ID: &str = "x-request-id";
@@ -23,9 +24,10 @@ const MAX_REQUEST_ID: usize = 64;
 const PRIVATE: [&str; 5] =
     ["/kbs/", "/challenge", "/attestation", "/challenge-response/", "/endorsement-provisioning/"];
 
-pub(crate) async fn surround(State(broker): State<KeyBroker>, request: Request, next: Next) -> Response {
+pub(crate) async fn surround(State(broker): State<KeyBroker>, mut request: Request, next: Next) -> Response {
     let begin = Instant::now();
     let id = request_id(request.headers());
+    request.extensions_mut().insert(RequestId(id.as_str().into()));
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("", MatchedPath::as_str);

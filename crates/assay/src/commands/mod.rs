@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod attest;
+pub(crate) mod audit;
 pub(crate) mod bench;
 mod bench_agent;
 pub(crate) mod cca;

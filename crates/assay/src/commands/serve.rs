@@ -131,6 +131,9 @@ async fn serve(settings: &Settings, out: Output) -> anyhow::Result<Exit> {
     assay_key_broker_service::serve(&built.broker, listener, tls, shutdown).await;
     housekeeping.abort();
     drop(refresher);
+    if let Err(error) = built.audit.close().await {
+        tracing::error!(%error, "the end of the audit log could not be written");
+    }
     built.store.close().await;
     tracing::info!("stopped");
     Ok(Exit::Success)

@@ -1,5 +1,7 @@
 //! Reference values: register, list, read, history, delete.
 
+use assay_reference_values::ReferenceValueError;
+use assay_types::ReferenceValueSnapshot as _;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -22,10 +24,14 @@ pub(crate) async fn register_reference_values(
     body: Body,
 ) -> Result<StatusCode, RequestError> {
     let body = read_body(body, broker.settings().body_bytes, broker.settings().body_timeout).await?;
-    let registered = broker.attestation().reference_values().register(&body).await?;
-    for id in registered.ids {
-        administrator.log("reference value registered", &id);
+    let values = broker.attestation().reference_values();
+    let registered = values.register(&body).await.map_err(RequestError::from);
+    let mut action = administrator.action("reference values registered", &registered);
+    if let Ok(registered) = &registered {
+        let names = registered.ids.iter().chain(&registered.deleted).cloned();
+        action = action.values(values.snapshot().digest(), names);
     }
+    administrator.recorded(&broker, action, registered).await?;
     Ok(StatusCode::OK)
 }
 
@@ -57,11 +63,8 @@ pub(crate) async fn delete_reference_value(
     uri: Uri,
 ) -> Result<StatusCode, RequestError> {
     let id = rest_of_path(&uri, PREFIX)?;
-    if !broker.attestation().reference_values().delete(&id).await? {
-        return Err(RequestError::not_found(WHAT, &id));
-    }
-    administrator.log("reference value deleted", &id);
-    Ok(StatusCode::OK)
+    let deleted = broker.attestation().reference_values().delete(&id).await;
+    changed(&broker, administrator, "reference value deleted", &id, deleted).await
 }
 
 /// `POST /kbs/v0/reference-value-expiry/<id>`: the value ends now, and stays in the list.
@@ -71,11 +74,25 @@ pub(crate) async fn expire_reference_value(
     uri: Uri,
 ) -> Result<StatusCode, RequestError> {
     let id = rest_of_path(&uri, "/kbs/v0/reference-value-expiry/")?;
-    if !broker.attestation().reference_values().expire(&id).await? {
-        return Err(RequestError::not_found(WHAT, &id));
-    }
-    administrator.log("reference value ended", &id);
-    Ok(StatusCode::OK)
+    let ended = broker.attestation().reference_values().expire(&id).await;
+    changed(&broker, administrator, "reference value ended", &id, ended).await
+}
+
+/// Records what was done to a value, if there was one.
+async fn changed(
+    broker: &KeyBroker,
+    administrator: Administrator,
+    what: &'static str,
+    id: &str,
+    result: Result<bool, ReferenceValueError>,
+) -> Result<StatusCode, RequestError> {
+    let result = match result {
+        Ok(true) => Ok(StatusCode::OK),
+        Ok(false) => Err(RequestError::not_found(WHAT, id)),
+        Err(error) => Err(error.into()),
+    };
+    let action = administrator.action(what, &result).target(id);
+    administrator.recorded(broker, action, result).await
 }
 
 /// `GET /kbs/v0/reference-value-history/<id>`.

@@ -4,7 +4,7 @@
 //! A CoRIM that is refused is not an error of HTTP: the answer says `failed`, and why. Each submission
 //! is done when it is answered.
 
-use assay_types::{Coded as _, Fault};
+use assay_types::{Coded as _, Fault, ReferenceValueSnapshot as _};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -37,15 +37,17 @@ pub(crate) async fn submit_endorsements(
     }
     let values = broker.attestation().reference_values();
     let outcome = values.register_corim(&body, found.parameter("profile")).await;
-    let failure_reason = match outcome {
-        Ok(registered) => {
-            registered.ids.iter().for_each(|id| administrator.log("reference value registered", id));
-            registered.deleted.iter().for_each(|id| administrator.log("reference value superseded", id));
-            None
-        }
+    let outcome = outcome.map_err(RequestError::from);
+    let mut action = administrator.action("endorsements registered", &outcome);
+    if let Ok(registered) = &outcome {
+        let names = registered.ids.iter().chain(&registered.deleted).cloned();
+        action = action.values(values.snapshot().digest(), names);
+    }
+    let failure_reason = match administrator.recorded(&broker, action, outcome).await {
+        Ok(_) => None,
         // Ours, or for another time: the same CoRIM may be taken then.
         Err(error) if matches!(error.fault(), Fault::Internal | Fault::Unavailable) => {
-            return Err(error.into());
+            return Err(error);
         }
         Err(error) => {
             tracing::info!(code = error.code(), %error, "endorsements refused");
