@@ -18,6 +18,7 @@ use assay_store::{KeyEncryptionKey, Store, StoreOptions};
 use assay_tee_cca::CcaSettings;
 use assay_tee_intel::IntelSettings;
 use assay_tee_snp::{CrlPolicy, SnpSettings, VmplPolicy};
+use assay_telemetry::Operation;
 use assay_token::{Jwk, SigningAlgorithm};
 use assay_types::{AnchorsFile, Clock};
 use assay_veraison::{VeraisonClient, VeraisonSettings};
@@ -31,6 +32,7 @@ use crate::settings::{CcaVerifierKind, Settings};
 /// The parts of a server that its caller needs.
 pub(crate) struct Built {
     pub(crate) broker: KeyBroker,
+    pub(crate) values: Arc<ReferenceValues>,
     pub(crate) store: Store,
     pub(crate) collateral: CollateralService,
     /// Whether the admin key did not exist before.
@@ -39,7 +41,7 @@ pub(crate) struct Built {
 
 /// Opens the store and puts the parts together. What does not exist yet is made: data directory,
 /// key-encryption key, admin key, store, signing key.
-pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
+pub(crate) async fn build(settings: &Settings, operation: &Operation) -> anyhow::Result<Built> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let dir = DataDir::new(&settings.server.data_dir);
     dir.create().with_context(|| format!("the data directory {}", settings.server.data_dir.display()))?;
@@ -85,7 +87,7 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
         registry,
         collateral.clone(),
         policies,
-        values,
+        Arc::clone(&values),
         keys,
         token_settings,
         clock.clone(),
@@ -96,10 +98,11 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
         resource_policies,
         admin_key,
         settings: broker_settings(settings)?,
+        operation: operation.clone(),
         clock,
     })
     .await?;
-    Ok(Built { broker, store, collateral, made_admin_key })
+    Ok(Built { broker, values, store, collateral, made_admin_key })
 }
 
 fn registry(settings: &Settings, trust: TrustSettings, clock: Arc<dyn Clock>) -> anyhow::Result<Registry> {
@@ -125,10 +128,7 @@ fn registry(settings: &Settings, trust: TrustSettings, clock: Arc<dyn Clock>) ->
     Ok(registry.with_veraison(Arc::new(client)))
 }
 
-fn corims(settings: &Settings) -> anyhow::Result<CorimSettings> {
-    if settings.danger.allow_unsigned_corim {
-        tracing::warn!("DANGER: endorsements that nobody signed are taken from whoever may register them");
-    }
+pub(crate) fn corims(settings: &Settings) -> anyhow::Result<CorimSettings> {
     let signer = |file: &PathBuf| {
         CorimSigner::from_text(&output::read_text(file)?).with_context(|| file.display().to_string())
     };
@@ -152,6 +152,9 @@ pub(crate) fn trust(settings: &Settings) -> anyhow::Result<TrustSettings> {
     };
     if settings.danger.allow_sample {
         tracing::warn!("DANGER: evidence of the sample TEE is taken; it proves nothing");
+    }
+    if settings.danger.allow_unsigned_corim {
+        tracing::warn!("DANGER: endorsements that nobody signed are taken from whoever may register them");
     }
     if settings.danger.allow_test_keys {
         tracing::warn!("DANGER: Arm CCA evidence under published keys is taken; anyone can make it");
@@ -177,7 +180,7 @@ pub(crate) fn trust(settings: &Settings) -> anyhow::Result<TrustSettings> {
     })
 }
 
-fn broker_settings(settings: &Settings) -> anyhow::Result<assay_key_broker_service::Settings> {
+pub(crate) fn broker_settings(settings: &Settings) -> anyhow::Result<assay_key_broker_service::Settings> {
     let per_minute = NonZeroU32::new(settings.limits.attestations_per_minute);
     let rate = per_minute.map(|per_minute| Rate {
         per_minute,

@@ -3,6 +3,7 @@
 //! keys are refused.
 
 mod collateral;
+mod telemetry;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use collateral::{Collateral, IntelUpdate};
+pub(crate) use telemetry::Telemetry;
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) corim: Corim,
     pub(crate) danger: Danger,
     pub(crate) log: Log,
+    pub(crate) telemetry: Telemetry,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +41,7 @@ pub(crate) struct Server {
     pub(crate) public_url: Option<String>,
     pub(crate) attestation_api: bool,
     pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) drain_delay_seconds: u64,
     pub(crate) drain_seconds: u64,
 }
 
@@ -118,6 +122,7 @@ pub(crate) struct Danger {
     pub(crate) allow_sample: bool,
     pub(crate) allow_unsigned_corim: bool,
     pub(crate) allow_test_keys: bool,
+    pub(crate) telemetry_plain_http: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -138,6 +143,7 @@ impl Default for Server {
             public_url: None,
             attestation_api: false,
             trusted_proxies: Vec::new(),
+            drain_delay_seconds: 0,
             drain_seconds: 10,
         }
     }
@@ -194,7 +200,7 @@ impl Default for Log {
 }
 
 /// Every key with its meaning, in the order of the file: these, with those of `[collateral]` between.
-const KEYS: [&[(&str, &str)]; 3] = [KEYS_BEFORE, collateral::KEYS, KEYS_AFTER];
+const KEYS: [&[(&str, &str)]; 4] = [KEYS_BEFORE, collateral::KEYS, KEYS_AFTER, telemetry::KEYS];
 
 const KEYS_BEFORE: &[(&str, &str)] = &[
     ("server.listen", "The address to listen on."),
@@ -214,6 +220,10 @@ const KEYS_BEFORE: &[(&str, &str)] = &[
         "Open /challenge and /attestation to guests: tokens without RCAR, to be shown to others and here.",
     ),
     ("server.trusted_proxies", "Addresses of proxies whose X-Forwarded-For is believed."),
+    (
+        "server.drain_delay_seconds",
+        "How long after SIGTERM new connections are still taken, while readiness says no: time for load balancers.",
+    ),
     ("server.drain_seconds", "How long requests under way may take after SIGTERM."),
     ("limits.body_bytes", "The largest request body."),
     ("limits.request_seconds", "How long a request may take."),
@@ -270,6 +280,10 @@ const KEYS_AFTER: &[(&str, &str)] = &[
         "danger.allow_test_keys",
         "DANGER: take Arm CCA evidence under keys whose private half is public. Anyone can make it.",
     ),
+    (
+        "danger.telemetry_plain_http",
+        "DANGER: send spans in the clear to another machine. Who listens learns which requests are made.",
+    ),
     ("log.level", "error, warn, info, debug or trace; or a filter such as `info,sqlx=warn`."),
     ("log.json", "One JSON object a line."),
 ];
@@ -299,7 +313,7 @@ impl Settings {
     }
 
     /// What types do not say.
-    fn check(&self) -> anyhow::Result<()> {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
             matches!(self.token.algorithm.as_str(), "ES256" | "ES384"),
             "token.algorithm is {:?}; expected ES256 or ES384",
@@ -326,6 +340,8 @@ impl Settings {
             "tee.cca.verifier is veraison; then tee.cca.veraison_url is needed"
         );
         self.collateral.check()?;
+        self.telemetry.check(self.danger.telemetry_plain_http)?;
+        assay_telemetry::Guard::check_filter(&self.log.level).context("log.level")?;
         anyhow::ensure!(!self.snp.allowed_vmpl.is_empty(), "snp.allowed_vmpl is empty: no report could pass");
         Ok(())
     }
@@ -341,8 +357,13 @@ impl Settings {
                 section = head;
                 out.push_str(&format!("\n[{head}]\n"));
             }
+            let hot = if crate::reload::is_hot(key) {
+                "\n# a change takes effect while the server runs"
+            } else {
+                ""
+            };
             let value = tree.pointer(&format!("/{}", key.replace('.', "/"))).cloned().unwrap_or_default();
-            out.push_str(&format!("# {meaning}\n# environment: {}\n", environment_name(key)));
+            out.push_str(&format!("# {meaning}\n# environment: {}{hot}\n", environment_name(key)));
             match toml::Value::try_from(&value) {
                 Ok(value) => out.push_str(&format!("{name} = {value}\n")),
                 Err(_) => out.push_str(&format!("# {name} =\n")),
@@ -409,6 +430,10 @@ mod tests {
             ("[tee.cca]\nverifier = \"other\"", "other"),
             ("[tee.tdx]\nverifier = \"native\"", "tdx"),
             ("[server]\nlisten = 5", "listen"),
+            ("[telemetry]\nsample_ratio = 1.5", "telemetry.sample_ratio"),
+            ("[telemetry]\notlp_endpoint = \"http://192.0.2.1:4317\"", "telemetry.otlp_endpoint"),
+            ("[telemetry]\notlp_endpoint = \"https://collector\"", "telemetry.otlp_endpoint"),
+            ("[log]\nlevel = \"a=b=c\"", "log.level"),
             ("=", "TOML"),
         ] {
             std::fs::write(&file, text).unwrap();

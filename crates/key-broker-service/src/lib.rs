@@ -52,6 +52,7 @@ pub use broker::{KeyBroker, Parts, StartError};
 pub use endpoints::{Access, Content, ENDPOINTS, Endpoint};
 pub use error::RequestError;
 pub use limits::{Connection, Rate};
+pub use metrics::describe_metrics;
 pub use openapi::openapi;
 pub use server::{TlsError, TlsIdentity, serve};
 pub use settings::{DEFAULT_AUDIENCE, Settings};

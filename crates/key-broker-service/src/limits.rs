@@ -16,7 +16,7 @@ use http::request::Parts;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
-use crate::{KeyBroker, RequestError};
+use crate::{KeyBroker, RequestError, Settings};
 
 /// The connection that a request came over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +137,15 @@ impl FromRequestParts<KeyBroker> for AdmittedToAttest {
 pub(crate) struct Limiters {
     pub(crate) auth: Option<AddressLimiter>,
     pub(crate) attest: Option<AddressLimiter>,
+}
+
+impl Limiters {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Limiters {
+            auth: settings.auth_rate.map(AddressLimiter::new),
+            attest: settings.attest_rate.map(AddressLimiter::new),
+        }
+    }
 }
 
 /// Reads a body of at most `limit` bytes that arrives within `time`.

@@ -192,7 +192,7 @@ impl NewConnection {
             router.clone().call(request.map(Body::new))
         });
         broker.metrics().connected();
-        let served = http(broker.settings()).serve_connection(TokioIo::new(stream), service);
+        let served = http(&broker.settings()).serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(served).await {
             tracing::debug!(peer = %connection.peer, %error, "connection ended");
         }

@@ -10,6 +10,7 @@ pub mod schema;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use assay_attestation_service::{
     ATTESTATION_POLICIES, AttestationService, KeySettings, PolicySet, RESOURCE_POLICIES, Registry, TokenKeys,
@@ -23,6 +24,7 @@ use assay_key_broker_service::{
 use assay_policy::{Admission, Limits, PolicyKind, TrialProcess};
 use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
 use assay_store::{KeyEncryptionKey, Store, StoreOptions};
+use assay_telemetry::{Operation, Readiness};
 use assay_token::decode_unverified;
 use assay_token::jwe::{DecryptionKey, KeyAlgorithm};
 use assay_types::{
@@ -222,6 +224,11 @@ impl World {
             resource_policies: policies(PolicyKind::Resource, RESOURCE_POLICIES).await,
             admin_key,
             settings: settings.clone(),
+            operation: Operation {
+                // Probes of tests follow each other quickly.
+                readiness: Readiness::new(Duration::ZERO, Duration::from_secs(20)),
+                ..Operation::default()
+            },
             clock: shared,
         })
         .await
