@@ -125,10 +125,10 @@ impl Readiness {
             return Arc::new(Report { failing: Vec::new(), stopping: true });
         }
         let mut last = self.inner.last.lock().await;
-        if let Some((when, report)) = last.as_ref() {
-            if when.elapsed() < self.inner.remembered {
-                return Arc::clone(report);
-            }
+        if let Some((when, report)) = last.as_ref()
+            && when.elapsed() < self.inner.remembered
+        {
+            return Arc::clone(report);
         }
         let checks = self.inner.checks.read().unwrap_or_else(PoisonError::into_inner).clone();
         let asked = checks.iter().map(|check| ask(check, self.inner.deadline));

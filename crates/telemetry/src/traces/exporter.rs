@@ -14,11 +14,11 @@ pub(crate) fn exporter(settings: &TraceSettings) -> Result<SpanExporter, Telemet
         .map_err(|error| failed(error.to_string()))?
         .connect_timeout(CONNECT)
         .timeout(settings.deadline);
-    if let Some(authority) = &settings.ca_certificate {
-        if endpoint.uri().scheme_str() == Some("https") {
-            let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority));
-            endpoint = endpoint.tls_config(tls).map_err(|error| failed(error.to_string()))?;
-        }
+    if let Some(authority) = &settings.ca_certificate
+        && endpoint.uri().scheme_str() == Some("https")
+    {
+        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority));
+        endpoint = endpoint.tls_config(tls).map_err(|error| failed(error.to_string()))?;
     }
     SpanExporter::builder()
         .with_tonic()
