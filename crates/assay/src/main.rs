@@ -18,6 +18,8 @@ mod reload;
 mod server;
 mod settings;
 mod shutdown;
+mod store;
+mod store_numbers;
 
 use std::process::ExitCode;
 
@@ -53,7 +55,6 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Metrics { markdown } => commands::metrics::run(markdown, out),
         Command::SealedSecret(command) => commands::sealed_secret::run(&command, out),
         Command::Token(command) => commands::token::run(&command, out),
-        Command::Admin(command) => commands::admin::run(&command, out),
         Command::Openapi => {
             output::raw(assay_key_broker_service::openapi().as_bytes())?;
             Ok(Exit::Success)
@@ -64,6 +65,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         }
         Command::PolicyTrial => Ok(Exit::Failure),
         Command::Demo(args) => asynchronous(commands::demo::run(&args, out)),
+        Command::Admin(command) => asynchronous(commands::admin::run(&command, out)),
         Command::Attest(args) => asynchronous(commands::attest::run(&args, out)),
         Command::Explain(args) => asynchronous(commands::explain::run(&args, out)),
         Command::Resource(command) => asynchronous(commands::resource::run(&command, out)),

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use assay_access::Authority;
 use assay_attestation_service::{AttestationService, PolicySet};
 use assay_store::Store;
 use assay_telemetry::Operation;
 use assay_token::TokenError;
 use assay_types::{Clock, Coded, UnixTime};
 
-use crate::admin::{AdminKey, AdminVerifier};
 use crate::challenge::CookieSealer;
 use crate::limits::Limiters;
 use crate::metrics::Metrics;
@@ -25,8 +25,8 @@ pub struct Parts {
     pub attestation: Arc<AttestationService>,
     /// The resource policies.
     pub resource_policies: Arc<PolicySet>,
-    /// The key whose admin tokens are accepted.
-    pub admin_key: AdminKey,
+    /// Who may administer.
+    pub authority: Arc<Authority>,
     /// The settings.
     pub settings: Settings,
     /// What the service shares with the other parts of the process: readiness and metrics.
@@ -67,7 +67,7 @@ struct Inner {
     settings: ArcSwap<Settings>,
     operation: Operation,
     clock: Arc<dyn Clock>,
-    admin: AdminVerifier,
+    authority: Arc<Authority>,
     sealer: CookieSealer,
     sessions: Sessions,
     limiters: ArcSwap<Limiters>,
@@ -81,7 +81,7 @@ impl KeyBroker {
     /// # Errors
     /// [`StartError`].
     pub async fn new(parts: Parts) -> Result<Self, StartError> {
-        let Parts { store, attestation, resource_policies, admin_key, settings, operation, clock } = parts;
+        let Parts { store, attestation, resource_policies, authority, settings, operation, clock } = parts;
         settings.check()?;
         let sealer = CookieSealer::load(store.clone(), settings.session_seconds, clock.now())
             .await
@@ -92,7 +92,7 @@ impl KeyBroker {
             async move { store.ping().await }
         });
         let inner = Inner {
-            admin: AdminVerifier::new(&admin_key, &settings.admin_audience)?,
+            authority,
             sessions: Sessions::new(Arc::clone(&attestation), store.clone())?,
             store,
             attestation,
@@ -161,6 +161,9 @@ impl KeyBroker {
             }
             Err(error) => tracing::error!(%error, "rotating the session-sealing key failed"),
         }
+        if let Err(error) = self.authority().keys().reload().await {
+            tracing::error!(%error, code = error.code(), "reading the admin keys failed");
+        }
         let limiters = self.limiters();
         for limiter in [&limiters.auth, &limiters.attest].into_iter().flatten() {
             limiter.shrink();
@@ -198,8 +201,8 @@ impl KeyBroker {
         self.inner.settings.load_full()
     }
 
-    pub(crate) fn admin(&self) -> &AdminVerifier {
-        &self.inner.admin
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.inner.authority
     }
 
     pub(crate) fn sealer(&self) -> &CookieSealer {

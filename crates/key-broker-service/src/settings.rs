@@ -7,9 +7,6 @@ use std::time::Duration;
 use crate::StartError;
 use crate::limits::Rate;
 
-/// The audience of admin tokens unless another is set.
-pub const DEFAULT_AUDIENCE: &str = "assay-kbs";
-
 /// The settings of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -49,8 +46,6 @@ pub struct Settings {
     pub attest_rate: Option<Rate>,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
-    /// The audience that admin tokens must have.
-    pub admin_audience: String,
     /// The address that clients use (`https://kbs.example.org`), for OpenID discovery. The request's
     /// `Host` when `None`.
     pub public_url: Option<String>,
@@ -83,9 +78,6 @@ impl Settings {
         if self.connections == 0 {
             return wrong("connections", "must not be 0");
         }
-        if self.admin_audience.is_empty() {
-            return wrong("admin_audience", "must not be empty");
-        }
         Ok(())
     }
 
@@ -99,7 +91,6 @@ impl Settings {
             header_bytes,
             header_timeout,
             connections: self.connections,
-            admin_audience: self.admin_audience.clone(),
             ..next.clone()
         }
     }
@@ -132,7 +123,6 @@ impl Default for Settings {
             auth_rate: rate,
             attest_rate: rate,
             trusted_proxies: Vec::new(),
-            admin_audience: DEFAULT_AUDIENCE.to_owned(),
             public_url: None,
             housekeeping_interval: Duration::from_secs(60),
         }

@@ -127,12 +127,12 @@ impl StoreMetrics for Numbers {
         41
     }
 
-    fn connections(&self) -> u64 {
-        5
-    }
-
     fn idle_connections(&self) -> u64 {
         3
+    }
+
+    fn connection_limit(&self) -> u64 {
+        5
     }
 }
 
@@ -149,7 +149,7 @@ fn numbers_that_others_count_stand_on_the_page_when_they_are_known() {
     let text = page.render().unwrap();
     for line in [
         "assay_store_statements_total 41",
-        "assay_store_connections 5",
+        "assay_store_connection_limit 5",
         "assay_store_idle_connections 3",
         "assay_otel_spans_dropped_total 0",
         "assay_config_reloads_total{result=\"success\"} 1",

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use assay_key_broker_service::TlsIdentity;
+use assay_listener::TlsIdentity;
 use assay_telemetry::{Guard, Operation, ProcessMetrics, TelemetrySettings};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeArgs;
-use crate::data_dir::DataDir;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::reload::{self, Reloadable, Reloader};
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
+use crate::store_numbers::StoreNumbers;
 
 pub(crate) fn run(args: &ServeArgs, out: Output) -> anyhow::Result<Exit> {
     let settings = settings(args)?;
@@ -67,6 +67,10 @@ fn settings(args: &ServeArgs) -> anyhow::Result<Settings> {
             "plain HTTP is served on loopback addresses only, not on {}; give --tls-certificate and --tls-key",
             server.listen
         );
+        anyhow::ensure!(
+            server.client_ca.is_none(),
+            "server.client_ca: there are no client certificates without TLS"
+        );
     } else {
         anyhow::ensure!(
             server.tls_certificate.is_some() && server.tls_key.is_some(),
@@ -91,7 +95,10 @@ fn telemetry(settings: &Settings) -> anyhow::Result<Guard> {
 fn tls(settings: &Settings) -> anyhow::Result<Option<Arc<TlsIdentity>>> {
     Ok(match (&settings.server.tls_certificate, &settings.server.tls_key) {
         (Some(certificate), Some(key)) if !settings.server.http => {
-            Some(Arc::new(TlsIdentity::load(certificate, key)?))
+            Some(Arc::new(match &settings.server.client_ca {
+                Some(authorities) => TlsIdentity::load_with_clients(certificate, key, authorities, false)?,
+                None => TlsIdentity::load(certificate, key)?,
+            }))
         }
         _ => None,
     })
@@ -111,8 +118,8 @@ async fn serve(
     let delay = Duration::from_secs(settings.server.drain_delay_seconds);
     let shutdown = Shutdown::on_signals(operation.readiness.clone(), delay)?;
     let hangup = signal(SignalKind::hangup())?;
-    let dir = DataDir::new(&settings.server.data_dir);
     let built = crate::server::build(&settings, &operation).await?;
+    process.watch_store(Arc::new(StoreNumbers(built.store.clone())));
     let listener = TcpListener::bind(settings.server.listen)
         .await
         .with_context(|| format!("listening on {}", settings.server.listen))?;
@@ -120,7 +127,7 @@ async fn serve(
     let tls = tls(&settings)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     if built.made_admin_key {
-        out.line(format!("made the admin key {}", dir.admin_key().display()))?;
+        out.line("made the admin key")?;
         out.line(format!(
             "mint a token with: assay admin token --data-dir {} --role admin",
             settings.server.data_dir.display()
@@ -129,7 +136,7 @@ async fn serve(
     out.line(format!("listening on {scheme}://{addr}"))?;
     // One line, so that a program that reads it need not wait for the end.
     if out.json {
-        let line = json!({ "listening": addr, "scheme": scheme, "admin_key": dir.admin_key() });
+        let line = json!({ "listening": addr, "scheme": scheme });
         crate::output::raw(format!("{line}\n").as_bytes())?;
     }
     let refresher = match settings.collateral.refresh_interval_seconds {
@@ -143,10 +150,12 @@ async fn serve(
         Box::new(reload::Sampling(Arc::clone(&guard))),
         Box::new(reload::Limits(built.broker.clone())),
         Box::new(reload::CorimSigners(built.values)),
+        Box::new(reload::Clients(built.authority)),
     ];
     if let Some(identity) = &tls {
         let server = &settings.server;
-        let files = server.tls_certificate.iter().chain(&server.tls_key).cloned().collect();
+        let files = [&server.tls_certificate, &server.tls_key, &server.client_ca].into_iter().flatten();
+        let files = files.cloned().collect();
         // Last: its step reads the files once more, and so is the only one that can still fail.
         parts.push(Box::new(reload::Tls { identity: Arc::clone(identity), files, load: self::tls }));
     }

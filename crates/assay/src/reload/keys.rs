@@ -6,7 +6,8 @@ use serde_json::Value;
 use crate::settings::Settings;
 
 /// The keys whose change takes effect while the server runs. All others wait for the next start.
-const HOT: [&str; 10] = [
+const HOT: [&str; 11] = [
+    "access.clients",
     "corim.signers",
     "limits.attestations_per_minute",
     "limits.body_bytes",

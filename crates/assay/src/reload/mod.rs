@@ -21,7 +21,7 @@ use tokio::signal::unix::Signal;
 use crate::settings::Settings;
 
 pub(crate) use keys::is_hot;
-pub(crate) use parts::{CorimSigners, Limits, Log, Sampling, Tls};
+pub(crate) use parts::{Clients, CorimSigners, Limits, Log, Sampling, Tls};
 
 /// How often files are looked at.
 const INTERVAL: Duration = Duration::from_secs(2);

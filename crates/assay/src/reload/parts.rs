@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use assay_key_broker_service::{KeyBroker, TlsIdentity};
+use assay_access::{Authority, ClientRule};
+use assay_key_broker_service::KeyBroker;
+use assay_listener::TlsIdentity;
 use assay_reference_values::{CorimTrust, ReferenceValues};
 use assay_telemetry::Guard;
 
@@ -75,7 +77,23 @@ impl Reloadable for CorimSigners {
     }
 }
 
-/// The files of a listener's certificate and key.
+/// `access.clients`.
+pub(crate) struct Clients(pub(crate) Arc<Authority>);
+
+impl Reloadable for Clients {
+    fn files(&self, _: &Settings) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    fn prepare(&self, settings: &Settings) -> anyhow::Result<Step> {
+        let rules = settings.access.clients.clone();
+        ClientRule::check(&rules)?;
+        let authority = Arc::clone(&self.0);
+        Ok(Box::new(move || Ok(authority.set_clients(rules)?)))
+    }
+}
+
+/// The files of a listener's certificate and key, and of the authorities of its clients.
 pub(crate) struct Tls {
     /// What the listener serves with.
     pub(crate) identity: Arc<TlsIdentity>,

@@ -78,7 +78,8 @@ fn settings(text: &str) -> Settings {
 }
 
 /// Each key that is said to be hot, with a value that is not its default.
-const HOT: [(&str, &str); 10] = [
+const HOT: [(&str, &str); 11] = [
+    ("access.clients", "[[access.clients]]\nsan = \"kbs.example.org\"\nroles = [\"auditor\"]"),
     ("corim.signers", "[corim]\nsigners = [\"/tmp/none\"]"),
     ("limits.attestations_per_minute", "[limits]\nattestations_per_minute = 7"),
     ("limits.body_bytes", "[limits]\nbody_bytes = 4096"),
@@ -130,6 +131,7 @@ fn whatever_is_wrong_nothing_changes() {
         "[limits]\nbody_bytes = 1",
         "[telemetry]\nsample_ratio = 2.0",
         "[log]\nlevel = \"refuse-this\"",
+        "[[access.clients]]\nsan = \"*.example.org\"\nroles = [\"auditor\"]",
     ] {
         let mut world =
             World::new("[limits]\nbody_bytes = 4096", |settings| settings.log.level == "refuse-this");

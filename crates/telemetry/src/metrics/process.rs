@@ -14,10 +14,10 @@ use crate::SpanCounts;
 pub trait StoreMetrics: Send + Sync {
     /// SQL statements since the start.
     fn statements(&self) -> u64;
-    /// Connections that are open.
-    fn connections(&self) -> u64;
-    /// Open connections that nobody uses.
+    /// Connections to a database server that are open and that nobody uses.
     fn idle_connections(&self) -> u64;
+    /// The most connections to a database server that there may be; 0 where there is no server.
+    fn connection_limit(&self) -> u64;
 }
 
 /// What the audit log counts. Asked whenever the page is made: it must not block.
@@ -58,16 +58,16 @@ impl ProcessMetrics {
         let store: Source<dyn StoreMetrics> = Source::new();
         set.add("store_statements", "SQL statements", &[], store.counter(|store| store.statements()));
         set.add(
-            "store_connections",
-            "Open connections to the database",
-            &[],
-            store.gauge(|store| store.connections()),
-        );
-        set.add(
             "store_idle_connections",
-            "Open connections that nobody uses",
+            "Open connections to the database server that nobody uses",
             &[],
             store.gauge(|store| store.idle_connections()),
+        );
+        set.add(
+            "store_connection_limit",
+            "The most connections to the database server; 0 with SQLite",
+            &[],
+            store.gauge(|store| store.connection_limit()),
         );
         let audit: Source<dyn AuditMetrics> = Source::new();
         set.add("audit_records", "Audit records stored", &[], audit.counter(|audit| audit.records()));
