@@ -92,6 +92,12 @@ pub(crate) enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// Print the metrics of the server and what they mean.
+    Metrics {
+        /// As a Markdown page, the form of docs/metrics.md.
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Print the OpenAPI document of the server.
     Openapi,
     /// Print a shell's completion script.
@@ -121,7 +127,7 @@ pub(crate) enum DemoMode {
     Agent,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ServeArgs {
     /// The configuration file (TOML); options given here win over it.
     #[arg(long, value_name = "FILE")]

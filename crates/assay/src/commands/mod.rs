@@ -18,6 +18,7 @@ mod emulate_tsm;
 pub(crate) mod endorsement;
 pub(crate) mod explain;
 pub(crate) mod key;
+pub(crate) mod metrics;
 pub(crate) mod policy;
 pub(crate) mod policy_offline;
 pub(crate) mod reference_value;
