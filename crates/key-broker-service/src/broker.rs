@@ -95,6 +95,11 @@ impl KeyBroker {
             let store = asked.clone();
             async move { store.ping().await }
         });
+        let asked = audit.clone();
+        operation.readiness.add("audit-log", move || {
+            let audit = asked.clone();
+            async move { audit.check() }
+        });
         let inner = Inner {
             authority,
             sessions: Sessions::new(Arc::clone(&attestation), store.clone())?,
@@ -175,6 +180,14 @@ impl KeyBroker {
             limiter.shrink();
         }
         self.sessions().shrink();
+    }
+
+    /// Reads the keys again that seal challenges: another process may have rotated them.
+    ///
+    /// # Errors
+    /// When the store cannot be read; the keys in use stay in use then.
+    pub async fn reload_sealing_keys(&self) -> Result<(), RequestError> {
+        self.sealer().reload().await
     }
 
     /// From now on `/readyz` says that the server is stopping.
