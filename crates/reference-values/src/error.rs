@@ -148,6 +148,20 @@ pub enum ReferenceValueError {
         /// What is wrong.
         detail: String,
     },
+    /// An evaluation asked for groups of values, and the remote provider cannot be asked for any.
+    #[error(
+        "the evaluation needs the reference values of {groups}, and the remote provider's protocol (trustee) has no call for groups: use protocol = \"assay\", or reference values of this process"
+    )]
+    GroupsNotServed {
+        /// The groups, separated by commas, at most four.
+        groups: String,
+    },
+    /// The remote provider has no such call.
+    #[error("the remote provider's protocol (trustee) has no call to {what}")]
+    NotServed {
+        /// What was to be done.
+        what: &'static str,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -178,6 +192,8 @@ impl Coded for ReferenceValueError {
             ReferenceValueError::SignerUntrusted { .. } => "RV-017",
             ReferenceValueError::NotValidNow { .. } => "RV-018",
             ReferenceValueError::Signers { .. } => "RV-019",
+            ReferenceValueError::GroupsNotServed { .. } => "RV-020",
+            ReferenceValueError::NotServed { .. } => "RV-021",
             ReferenceValueError::Endorsements(error) => error.code(),
             ReferenceValueError::Store(error) => error.code(),
         }
@@ -198,7 +214,9 @@ impl Coded for ReferenceValueError {
             | ReferenceValueError::UnknownSigner { .. }
             | ReferenceValueError::BadSignature { .. }
             | ReferenceValueError::SignerUntrusted { .. }
-            | ReferenceValueError::NotValidNow { .. } => Fault::Unprocessable,
+            | ReferenceValueError::NotValidNow { .. }
+            | ReferenceValueError::GroupsNotServed { .. }
+            | ReferenceValueError::NotServed { .. } => Fault::Unprocessable,
             ReferenceValueError::MessageTooLarge { .. }
             | ReferenceValueError::TooMany { .. }
             | ReferenceValueError::ValueTooLarge { .. } => Fault::TooLarge,

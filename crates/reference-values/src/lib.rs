@@ -45,6 +45,7 @@ mod reference_values;
 mod sample;
 mod signers;
 mod snapshot;
+mod source;
 mod strict_json;
 
 pub use error::ReferenceValueError;
@@ -55,3 +56,4 @@ pub use message::{
 pub use reference_values::{Record, ReferenceValues, Registered};
 pub use signers::{CorimSettings, CorimSigner, CorimTrust, NotASigner};
 pub use snapshot::Snapshot;
+pub use source::{Consultation, ReferenceValueSource};

@@ -85,13 +85,27 @@ impl Snapshot {
     pub(crate) fn with(&self, records: Vec<ReferenceValueRecord>) -> Self {
         let mut next = self.changeable();
         for record in records {
-            let id: Arc<str> = Arc::from(record.id.as_str());
-            if let Some(bucket) = next.bucket_mut(&id) {
-                let before = bucket.entries.insert(id, Arc::new(Entry::new(record)));
-                next.len += usize::from(before.is_none());
-            }
+            next.insert(Arc::new(Entry::new(record)));
         }
         next
+    }
+
+    /// A set of these values. Those that are in this set too are shared with it, digests included.
+    pub(crate) fn renewed(&self, records: Vec<ReferenceValueRecord>) -> Self {
+        let mut next = Snapshot::new(Vec::new());
+        for record in records {
+            let known = self.entry(&record.id).filter(|entry| entry.record == record).map(Arc::clone);
+            next.insert(known.unwrap_or_else(|| Arc::new(Entry::new(record))));
+        }
+        next
+    }
+
+    fn insert(&mut self, entry: Arc<Entry>) {
+        let id: Arc<str> = Arc::from(entry.record.id.as_str());
+        if let Some(bucket) = self.bucket_mut(&id) {
+            let before = bucket.entries.insert(id, entry);
+            self.len += usize::from(before.is_none());
+        }
     }
 
     /// This set without the value of that name.
@@ -359,6 +373,9 @@ mod tests {
             by_steps = by_steps.with(vec![record(&format!("n{i}"), Value::from(i), 5)]);
             assert_ne!(by_steps.digest(), before);
         }
+        let records = || all.entries().map(|entry| entry.record.clone()).collect::<Vec<_>>();
+        assert_eq!(by_steps.renewed(records()).digest(), all.digest());
+        assert_eq!(all.renewed(Vec::new()).len(), 0);
         by_steps = by_steps.without("gone").without("never there");
         assert_eq!(by_steps.digest(), all.digest());
         assert_eq!(by_steps.len(), 1000);

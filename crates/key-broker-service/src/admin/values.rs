@@ -33,9 +33,9 @@ pub(crate) async fn register_reference_values(
 pub(crate) async fn list_reference_values(
     _administrator: Administrator,
     State(broker): State<KeyBroker>,
-) -> Json<Vec<ReferenceValueRecord>> {
-    let records = broker.attestation().reference_values().list();
-    Json(records.into_iter().map(ReferenceValueRecord::from).collect())
+) -> Result<Json<Vec<ReferenceValueRecord>>, RequestError> {
+    let records = broker.attestation().reference_values().list().await?;
+    Ok(Json(records.into_iter().map(ReferenceValueRecord::from).collect()))
 }
 
 /// `GET /kbs/v0/reference-value/<id>`: the value alone, as Trustee answers. An expired one is not
@@ -46,8 +46,8 @@ pub(crate) async fn get_reference_value(
     uri: Uri,
 ) -> Result<Json<Value>, RequestError> {
     let id = rest_of_path(&uri, PREFIX)?;
-    let record = broker.attestation().reference_values().get(&id).filter(|record| !record.expired);
-    record.map(|record| Json(record.value)).ok_or_else(|| RequestError::not_found(WHAT, &id))
+    let value = broker.attestation().reference_values().value(&id).await?;
+    value.map(Json).ok_or_else(|| RequestError::not_found(WHAT, &id))
 }
 
 /// `DELETE /kbs/v0/reference-value/<id>`.
