@@ -34,7 +34,7 @@ pub struct Record {
 }
 
 impl Record {
-    fn new(record: &ReferenceValueRecord, now: UnixTime) -> Self {
+    pub(crate) fn new(record: &ReferenceValueRecord, now: UnixTime) -> Self {
         Record {
             id: record.id.clone(),
             value: record.value.clone(),

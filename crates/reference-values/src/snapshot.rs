@@ -60,7 +60,14 @@ pub(crate) struct Entry {
 
 impl Entry {
     fn new(record: ReferenceValueRecord) -> Self {
-        let digest = entry_digest(&record);
+        let digest = entry_digest(&record, &canonical(&record.value));
+        Entry { record, digest }
+    }
+
+    /// A value whose `json` came from another process, which wrote it in canonical form. The text counts for
+    /// the digest, and not how the number in it is read here: a wrong form gives a wrong digest.
+    pub(crate) fn received(record: ReferenceValueRecord, json: &str) -> Self {
+        let digest = entry_digest(&record, json);
         Entry { record, digest }
     }
 
@@ -98,6 +105,15 @@ impl Snapshot {
             next.insert(known.unwrap_or_else(|| Arc::new(Entry::new(record))));
         }
         next
+    }
+
+    /// A set of these entries; with two of one name it has fewer values than there are entries.
+    pub(crate) fn of_entries(entries: Vec<Entry>) -> Self {
+        let mut set = Snapshot::new(Vec::new());
+        for entry in entries {
+            set.insert(Arc::new(entry));
+        }
+        set
     }
 
     fn insert(&mut self, entry: Arc<Entry>) {
@@ -217,9 +233,7 @@ fn bucket_digest(bucket: &Bucket) -> [u8; SHA384_OUTPUT_LEN] {
     finish(context)
 }
 
-fn entry_digest(record: &ReferenceValueRecord) -> [u8; SHA384_OUTPUT_LEN] {
-    let mut json = String::new();
-    write_canonical(&record.value, &mut json);
+fn entry_digest(record: &ReferenceValueRecord, json: &str) -> [u8; SHA384_OUTPUT_LEN] {
     let mut context = Context::new(&SHA384);
     context.update(ENTRY_LABEL);
     for part in [record.id.as_bytes(), json.as_bytes()] {
@@ -236,6 +250,13 @@ fn finish(context: Context) -> [u8; SHA384_OUTPUT_LEN] {
         *to = *from;
     }
     bytes
+}
+
+/// The value as text, in the form that digests cover.
+pub(crate) fn canonical(value: &Value) -> String {
+    let mut json = String::new();
+    write_canonical(value, &mut json);
+    json
 }
 
 /// JSON without white space, members by name. RFC 8785 is not used because it writes integers of more
