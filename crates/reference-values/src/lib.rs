@@ -50,6 +50,7 @@ pub mod proto;
 mod reference_values;
 mod remote;
 mod sample;
+mod server;
 mod signers;
 mod snapshot;
 mod source;
@@ -62,6 +63,7 @@ pub use message::{
 };
 pub use reference_values::{Record, ReferenceValues, Registered};
 pub use remote::{Protocol, RemoteReferenceValues, RemoteValuesSettings, SetReader, read_value};
+pub use server::{ProviderParts, router};
 pub use signers::{CorimSettings, CorimSigner, CorimTrust, NotASigner};
 pub use snapshot::Snapshot;
 pub use source::{Consultation, ReferenceValueSource};
