@@ -2,6 +2,7 @@
 
 mod collateral;
 mod configfs_tsm;
+mod rvps;
 mod sealed_secret;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use collateral::{CaArg, CollateralCommand, IntelTee, RefreshArgs, StoreArgs, VendorArg};
 pub(crate) use configfs_tsm::ConfigfsTsmArgs;
+pub(crate) use rvps::{RvpsArgs, RvpsCommand};
 pub(crate) use sealed_secret::{SealCommand, SealedSecretCommand, Signer};
 
 /// Confidential-computing attestation: prove what a guest is, and give it its secrets.
@@ -50,6 +52,9 @@ pub(crate) enum Command {
     /// The values that evidence is compared with.
     #[command(subcommand)]
     ReferenceValue(ReferenceValueCommand),
+    /// A reference value provider over gRPC, Assay's or Trustee's.
+    #[command(subcommand)]
+    Rvps(RvpsCommand),
     /// Endorsements of Arm CCA platforms and realms: CoRIMs and JSON stores.
     #[command(subcommand)]
     Endorsement(EndorsementCommand),

@@ -14,7 +14,7 @@ use assay_attestation_service::{
 use assay_collateral::CollateralService;
 use assay_key_broker_service::{KeyBroker, Parts, Rate};
 use assay_policy::PolicyKind;
-use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
+use assay_reference_values::{CorimSettings, CorimSigner};
 use assay_store::Store;
 use assay_tee_cca::CcaSettings;
 use assay_tee_intel::IntelSettings;
@@ -65,7 +65,7 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
         PolicySet::load(PolicyKind::Resource, RESOURCE_POLICIES, store.clone(), admission()?, clock.clone())
             .await?,
     );
-    let values = Arc::new(ReferenceValues::load_with(store.clone(), clock.clone(), corims(settings)?).await?);
+    let values = crate::rvps::source(settings, &store, clock.clone()).await?;
     let key_settings = KeySettings {
         algorithm: SigningAlgorithm::from_name(&settings.token.algorithm).context("token.algorithm")?,
         sign_for: settings.token.rotate_days * 86_400,
@@ -122,7 +122,7 @@ fn registry(settings: &Settings, trust: TrustSettings, clock: Arc<dyn Clock>) ->
     Ok(registry.with_veraison(Arc::new(client)))
 }
 
-fn corims(settings: &Settings) -> anyhow::Result<CorimSettings> {
+pub(crate) fn corims(settings: &Settings) -> anyhow::Result<CorimSettings> {
     if settings.danger.allow_unsigned_corim {
         tracing::warn!("DANGER: endorsements that nobody signed are taken from whoever may register them");
     }

@@ -4,6 +4,7 @@
 
 mod access;
 mod collateral;
+mod reference_values;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use access::Access;
 pub(crate) use collateral::{Collateral, IntelUpdate};
+pub(crate) use reference_values::{RemoteValues, RvpsDoor};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) snp: Snp,
     pub(crate) tee: Tees,
     pub(crate) corim: Corim,
+    pub(crate) reference_values: RemoteValues,
+    pub(crate) rvps: RvpsDoor,
     pub(crate) danger: Danger,
     pub(crate) log: Log,
 }
@@ -122,6 +126,7 @@ pub(crate) struct Danger {
     pub(crate) allow_sample: bool,
     pub(crate) allow_unsigned_corim: bool,
     pub(crate) allow_test_keys: bool,
+    pub(crate) plaintext_reference_values: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -199,7 +204,8 @@ impl Default for Log {
 }
 
 /// Every key with its meaning, in the order of the file: these, with those of the modules between.
-const KEYS: [&[(&str, &str)]; 4] = [KEYS_BEFORE, access::KEYS, collateral::KEYS, KEYS_AFTER];
+const KEYS: [&[(&str, &str)]; 5] =
+    [KEYS_BEFORE, access::KEYS, collateral::KEYS, reference_values::KEYS, KEYS_AFTER];
 
 const KEYS_BEFORE: &[(&str, &str)] = &[
     ("server.listen", "The address to listen on."),
@@ -276,6 +282,10 @@ const KEYS_AFTER: &[(&str, &str)] = &[
         "danger.allow_test_keys",
         "DANGER: take Arm CCA evidence under keys whose private half is public. Anyone can make it.",
     ),
+    (
+        "danger.plaintext_reference_values",
+        "DANGER: reference_values.address may be plain HTTP beyond loopback. Whoever is on the way chooses the values.",
+    ),
     ("log.level", "error, warn, info, debug or trace; or a filter such as `info,sqlx=warn`."),
     ("log.json", "One JSON object a line."),
 ];
@@ -333,6 +343,8 @@ impl Settings {
         );
         self.access.check()?;
         self.collateral.check()?;
+        self.reference_values.check(self.danger.plaintext_reference_values)?;
+        self.rvps.check()?;
         anyhow::ensure!(!self.snp.allowed_vmpl.is_empty(), "snp.allowed_vmpl is empty: no report could pass");
         Ok(())
     }
@@ -414,6 +426,8 @@ mod tests {
             ("[collateral]\nintel_service = \"pccs\"", "collateral.intel_url"),
             ("[collateral]\nintel_service = \"other\"", "other"),
             ("[tee.cca]\nverifier = \"veraison\"", "tee.cca.veraison_url"),
+            ("[reference_values]\naddress = \"http://rvps\"", "reference_values: address"),
+            ("[rvps]\nlisten = \"0.0.0.0:1\"", "rvps.listen"),
             ("[tee.cca]\nverifier = \"other\"", "other"),
             ("[tee.tdx]\nverifier = \"native\"", "tdx"),
             ("[server]\nlisten = 5", "listen"),

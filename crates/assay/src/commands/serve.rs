@@ -137,7 +137,7 @@ async fn serve(settings: &Settings, out: Output) -> anyhow::Result<Exit> {
 }
 
 /// SIGHUP: the certificate was renewed.
-async fn reload_on_hangup(identity: Arc<TlsIdentity>, mut hangup: Signal) {
+pub(crate) async fn reload_on_hangup(identity: Arc<TlsIdentity>, mut hangup: Signal) {
     while hangup.recv().await.is_some() {
         match identity.reload() {
             Ok(()) => tracing::info!("the TLS files were read again"),
