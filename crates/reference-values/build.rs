@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         // Channels are made elsewhere.
         .build_transport(false)
+        .codec_path("assay_remote::Codec")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

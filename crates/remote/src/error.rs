@@ -4,7 +4,9 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use assay_types::{Coded, Fault};
-use tonic::{Code, Status};
+use tonic::{Code, Status, TimeoutExpired};
+
+use crate::codec::Undecodable;
 
 /// The entry of an error's metadata that holds its stable code, such as `RV-004`.
 pub const CODE_HEADER: &str = "assay-code";
@@ -105,8 +107,12 @@ impl RemoteError {
         let message = shown(status.message());
         match status.code() {
             Code::Unauthenticated | Code::PermissionDenied => RemoteError::CallerRefused { part, message },
-            Code::DeadlineExceeded | Code::Cancelled => RemoteError::TimedOut { part, deadline },
-            Code::Unavailable => RemoteError::Unreachable { part, why: with_causes(status) },
+            Code::DeadlineExceeded => RemoteError::TimedOut { part, deadline },
+            _ if caused_by::<Undecodable>(status) => RemoteError::Answer { part, why: message },
+            _ if caused_by::<TimeoutExpired>(status) => RemoteError::TimedOut { part, deadline },
+            Code::Unavailable | Code::Cancelled => {
+                RemoteError::Unreachable { part, why: with_causes(status) }
+            }
             // An error of the connection has a cause; one that somebody sent has none.
             _ if status.source().is_some() => RemoteError::Unreachable { part, why: with_causes(status) },
             code => match refused(code) {
@@ -144,6 +150,18 @@ fn fault(text: &str) -> Option<Fault> {
     serde_json::from_value(serde_json::Value::String(text.to_owned())).ok()
 }
 
+/// Whether it was this that went wrong at this end.
+fn caused_by<E: std::error::Error + 'static>(status: &Status) -> bool {
+    let mut next = status.source();
+    while let Some(cause) = next {
+        if cause.is::<E>() {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
 fn with_causes(status: &Status) -> String {
     let mut text = status.message().to_owned();
     let mut next = status.source();
@@ -179,7 +197,7 @@ mod tests {
             (Code::PermissionDenied, "RPC-003", Fault::Unavailable),
             (Code::Unavailable, "RPC-001", Fault::Unavailable),
             (Code::DeadlineExceeded, "RPC-002", Fault::Unavailable),
-            (Code::Cancelled, "RPC-002", Fault::Unavailable),
+            (Code::Cancelled, "RPC-001", Fault::Unavailable),
             (Code::InvalidArgument, "RPC-004", Fault::BadRequest),
             (Code::Aborted, "RPC-004", Fault::Unprocessable),
             (Code::NotFound, "RPC-004", Fault::NotFound),

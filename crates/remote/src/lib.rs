@@ -13,8 +13,10 @@
 //! # The end that is called
 //! - [`admit`] is the middleware before the methods of a part; a [`Gate`] says who may call which. A method
 //!   that it does not name needs a role.
+//! - [`Codec`] is for both ends (`codec_path` of `tonic-prost-build`).
 //! - [`status`] makes an error's status: the code of its fault, and its own code and explanation in words.
 
+mod codec;
 mod endpoint;
 mod error;
 mod files;
@@ -22,6 +24,7 @@ mod gate;
 mod settings;
 mod status;
 
+pub use codec::Codec;
 pub use endpoint::{Outgoing, RemoteEndpoint, RemoteService};
 pub use error::{CODE_HEADER, FAULT_HEADER, RemoteError, shown};
 pub use gate::{Gate, Method, Need, admit};

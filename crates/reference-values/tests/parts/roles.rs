@@ -179,7 +179,7 @@ async fn what_cannot_be_registered_is_refused_with_code_and_explanation() {
         (request("{\"type\":\"sample\",\"payload\":\"%\"}"), Code::InvalidArgument, "RV-005: "),
         (request("{\"type\":\"sample\",\"payload\":\"W10=\"}"), Code::InvalidArgument, "RV-006: "),
         // Not a message of protocol buffers.
-        (vec![0x0a, 0xff], Code::Internal, ""),
+        (vec![0x0a, 0xff], Code::InvalidArgument, "decoded"),
         (request(&"x".repeat(6 << 20)), Code::InvalidArgument, "RV-001: "),
         (request(&"x".repeat(7 << 20)), Code::OutOfRange, ""),
     ] {

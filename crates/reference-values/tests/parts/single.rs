@@ -191,6 +191,18 @@ async fn garbage_fails_the_evaluation_and_is_not_taken_for_missing() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_no_message_is_the_providers_fault() {
+    let handler = |request: axum::extract::Request| async move {
+        let answer = crate::wire::answering(|_| vec![0x0a, 0xff]);
+        tonic::server::Grpc::new(crate::wire::Bytes).unary(answer, request).await
+    };
+    let served = Served::new(axum::Router::new().fallback(handler), None).await;
+    let client = client_of(served.at, Protocol::Trustee, SECOND * 10);
+    let error = found(&client, "a").await.unwrap_err();
+    assert_eq!((error.code(), error.fault()), ("RPC-005", assay_types::Fault::BadGateway), "{error}");
+}
+
+#[tokio::test]
 async fn sockets_that_misbehave_fail_in_time_and_by_name() {
     for (kind, codes) in [
         (Socket::Silent, &["RPC-002"][..]),

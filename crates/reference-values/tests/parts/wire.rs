@@ -128,7 +128,7 @@ async fn trustees_provider_finds_what_it_expects() {
         let kept = Arc::clone(&kept);
         async move {
             let path = request.uri().path().to_owned();
-            let answer = tower_service(move |body: Vec<u8>| {
+            let answer = answering(move |body: Vec<u8>| {
                 let answer = if path == QUERY { b"\x0a\x03[7]".to_vec() } else { Vec::new() };
                 kept.lock().unwrap().push((path.clone(), body));
                 answer
@@ -146,11 +146,11 @@ async fn trustees_provider_finds_what_it_expects() {
 }
 
 /// A unary service from a function of bytes.
-fn tower_service<F: Fn(Vec<u8>) -> Vec<u8> + Clone + Send + 'static>(answer: F) -> Answering<F> {
+pub(crate) fn answering<F: Fn(Vec<u8>) -> Vec<u8> + Clone + Send + 'static>(answer: F) -> Answering<F> {
     Answering(answer)
 }
 
-struct Answering<F>(F);
+pub(crate) struct Answering<F>(F);
 
 impl<F: Fn(Vec<u8>) -> Vec<u8> + Clone + Send + 'static> tonic::server::UnaryService<Vec<u8>>
     for Answering<F>
