@@ -267,8 +267,10 @@ def evaluations(t):
             failed = in_the_end("the provider is gone", other.attest, t.OUR_FAULT)
             check(t.SECRET not in failed.stdout, "the secret came without reference values")
             check("RV-022" in failed.text or "RPC-001" in failed.text, f"the reason is not named:\n{failed.text}")
+            check(other.http("GET", "/readyz")[0] == 503, "ready without reference values")
             provider.start()
             in_the_end("the provider is back", other.attest, 0)
+            check(other.http("GET", "/readyz")[0] == 200, "not ready with the provider")
             # The administrators' interface of the server reaches the provider.
             listed = other.run("reference-value", "list", *other.server_args())
             if protocol == "assay":

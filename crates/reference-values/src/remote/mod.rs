@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use assay_remote::{RemoteEndpoint, RemoteService, RemoteSettings};
+use assay_remote::{RemoteEndpoint, RemoteError, RemoteService, RemoteSettings};
 use assay_store::ReferenceValueVersion;
 use assay_types::{Clock, UnixTime};
 use async_trait::async_trait;
@@ -28,6 +28,9 @@ pub use read::{SetReader, read_value};
 
 /// The largest message that is taken from a provider. A part of a set, and the history of a value, have less.
 const MAX_ANSWER: usize = 16 << 20;
+
+/// How long it may take to answer a question about its readiness.
+const READY: Duration = Duration::from_secs(2);
 
 /// What is spoken with a remote provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,7 +247,11 @@ impl ReferenceValueSource for RemoteReferenceValues {
         match &self.kept {
             Kept::Whole(set) => set.check(),
             // A name that nobody gives: whatever the answer, there is one.
-            Kept::Single(_) => single::ask(&self.endpoint, "assay/readiness").await.map(|_| ()),
+            Kept::Single(_) => {
+                let asked = single::ask(&self.endpoint, "assay/readiness");
+                let late = RemoteError::TimedOut { part: RemoteValuesSettings::PART, deadline: READY };
+                tokio::time::timeout(READY, asked).await.map_err(|_| late)?.map(|_| ())
+            }
         }
     }
 }
