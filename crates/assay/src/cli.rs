@@ -3,6 +3,7 @@
 mod audit;
 mod collateral;
 mod configfs_tsm;
+mod rvps;
 mod sealed_secret;
 mod store;
 
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use audit::{AuditCommand, ListArgs};
 pub(crate) use collateral::{CaArg, CollateralCommand, IntelTee, RefreshArgs, StoreArgs, VendorArg};
 pub(crate) use configfs_tsm::ConfigfsTsmArgs;
+pub(crate) use rvps::{RvpsArgs, RvpsCommand};
 pub(crate) use sealed_secret::{SealCommand, SealedSecretCommand, Signer};
 pub(crate) use store::{KeyCommand, KeyPurpose, StoreCommand, WhichStore};
 
@@ -54,6 +56,9 @@ pub(crate) enum Command {
     /// The values that evidence is compared with.
     #[command(subcommand)]
     ReferenceValue(ReferenceValueCommand),
+    /// A reference value provider over gRPC, Assay's or Trustee's.
+    #[command(subcommand)]
+    Rvps(RvpsCommand),
     /// Endorsements of Arm CCA platforms and realms: CoRIMs and JSON stores.
     #[command(subcommand)]
     Endorsement(EndorsementCommand),

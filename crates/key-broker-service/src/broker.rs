@@ -85,7 +85,8 @@ impl KeyBroker {
     /// # Errors
     /// [`StartError`].
     pub async fn new(parts: Parts) -> Result<Self, StartError> {
-        let Parts { store, attestation, resource_policies, authority, audit, settings, operation, clock } = parts;
+        let Parts { store, attestation, resource_policies, authority, audit, settings, operation, clock } =
+            parts;
         settings.check()?;
         let sealer = CookieSealer::load(store.clone(), settings.session_seconds, clock.now())
             .await
@@ -94,6 +95,11 @@ impl KeyBroker {
         operation.readiness.add("store", move || {
             let store = asked.clone();
             async move { store.ping().await }
+        });
+        let asked = Arc::clone(&attestation);
+        operation.readiness.add("reference-values", move || {
+            let attestation = Arc::clone(&asked);
+            async move { attestation.reference_values().check().await }
         });
         let asked = audit.clone();
         operation.readiness.add("audit-log", move || {

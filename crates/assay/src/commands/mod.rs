@@ -23,6 +23,7 @@ pub(crate) mod policy;
 pub(crate) mod policy_offline;
 pub(crate) mod reference_value;
 pub(crate) mod resource;
+pub(crate) mod rvps;
 pub(crate) mod sealed_secret;
 pub(crate) mod serve;
 pub(crate) mod store;
