@@ -14,6 +14,7 @@ mod guest;
 mod guest_process;
 mod output;
 mod process;
+mod secret_backends;
 mod server;
 mod settings;
 

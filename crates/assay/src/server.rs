@@ -90,8 +90,11 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
         token_settings,
         clock.clone(),
     ));
+    let vault = crate::secret_backends::vault_client(settings, Arc::clone(&clock))?;
+    let secrets = crate::secret_backends::secret_backends(settings, &store, vault, Arc::clone(&clock))?;
     let broker = KeyBroker::new(Parts {
         store: store.clone(),
+        secrets,
         attestation,
         resource_policies,
         admin_key,

@@ -3,6 +3,8 @@
 //! keys are refused.
 
 mod collateral;
+mod resources;
+mod vault;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use collateral::{Collateral, IntelUpdate};
+pub(crate) use resources::{BackendKind, Resources};
+pub(crate) use vault::Vault;
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) token: Token,
     pub(crate) collateral: Collateral,
+    pub(crate) vault: Vault,
+    pub(crate) resources: Resources,
     pub(crate) snp: Snp,
     pub(crate) tee: Tees,
     pub(crate) corim: Corim,
@@ -118,6 +124,7 @@ pub(crate) struct Danger {
     pub(crate) allow_sample: bool,
     pub(crate) allow_unsigned_corim: bool,
     pub(crate) allow_test_keys: bool,
+    pub(crate) vault_plain_http: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -193,8 +200,8 @@ impl Default for Log {
     }
 }
 
-/// Every key with its meaning, in the order of the file: these, with those of `[collateral]` between.
-const KEYS: [&[(&str, &str)]; 3] = [KEYS_BEFORE, collateral::KEYS, KEYS_AFTER];
+/// Every key with its meaning, in the order of the file: these, with those of other modules between.
+const KEYS: [&[(&str, &str)]; 5] = [KEYS_BEFORE, collateral::KEYS, vault::KEYS, resources::KEYS, KEYS_AFTER];
 
 const KEYS_BEFORE: &[(&str, &str)] = &[
     ("server.listen", "The address to listen on."),
@@ -270,6 +277,10 @@ const KEYS_AFTER: &[(&str, &str)] = &[
         "danger.allow_test_keys",
         "DANGER: take Arm CCA evidence under keys whose private half is public. Anyone can make it.",
     ),
+    (
+        "danger.vault_plain_http",
+        "DANGER: speak plain HTTP to a Vault on another machine. Everyone on the way reads every secret.",
+    ),
     ("log.level", "error, warn, info, debug or trace; or a filter such as `info,sqlx=warn`."),
     ("log.json", "One JSON object a line."),
 ];
@@ -326,6 +337,8 @@ impl Settings {
             "tee.cca.verifier is veraison; then tee.cca.veraison_url is needed"
         );
         self.collateral.check()?;
+        self.vault.check()?;
+        self.resources.check(self.vault.address.is_some())?;
         anyhow::ensure!(!self.snp.allowed_vmpl.is_empty(), "snp.allowed_vmpl is empty: no report could pass");
         Ok(())
     }
@@ -367,10 +380,11 @@ mod tests {
 
     fn leaves(path: &str, tree: &serde_json::Value) -> Vec<String> {
         match tree.as_object() {
-            Some(members) => {
+            // A map that the file may fill is a leaf.
+            Some(members) if !members.is_empty() => {
                 members.iter().flat_map(|(name, value)| leaves(&format!("{path}.{name}"), value)).collect()
             }
-            None => vec![path.trim_start_matches('.').to_owned()],
+            _ => vec![path.trim_start_matches('.').to_owned()],
         }
     }
 
@@ -409,6 +423,9 @@ mod tests {
             ("[tee.cca]\nverifier = \"other\"", "other"),
             ("[tee.tdx]\nverifier = \"native\"", "tdx"),
             ("[server]\nlisten = 5", "listen"),
+            ("[resources]\nbackend = \"vault\"", "vault.address"),
+            ("[vault]\naddress = \"https://vault.example\"", "vault.token_file"),
+            ("[resources.by_repository]\nTeam-A = \"s3\"", "s3"),
             ("=", "TOML"),
         ] {
             std::fs::write(&file, text).unwrap();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use assay_attestation_service::{AttestationService, PolicySet};
+use assay_secret_backends::SecretBackend;
 use assay_store::Store;
 use assay_token::TokenError;
 use assay_types::{Clock, Coded, UnixTime};
@@ -19,6 +20,8 @@ use crate::{RequestError, Settings};
 pub struct Parts {
     /// The store.
     pub store: Store,
+    /// Where the secrets of resources are kept; the same store, or elsewhere.
+    pub secrets: Arc<dyn SecretBackend>,
     /// The attestation service; it also holds attestation policies, reference values and the keys
     /// that sign tokens.
     pub attestation: Arc<AttestationService>,
@@ -59,6 +62,7 @@ pub struct KeyBroker {
 
 struct Inner {
     store: Store,
+    secrets: Arc<dyn SecretBackend>,
     attestation: Arc<AttestationService>,
     resource_policies: Arc<PolicySet>,
     settings: Settings,
@@ -78,7 +82,7 @@ impl KeyBroker {
     /// # Errors
     /// [`StartError`].
     pub async fn new(parts: Parts) -> Result<Self, StartError> {
-        let Parts { store, attestation, resource_policies, admin_key, settings, clock } = parts;
+        let Parts { store, secrets, attestation, resource_policies, admin_key, settings, clock } = parts;
         check(&settings)?;
         let sealer = CookieSealer::load(store.clone(), settings.session_seconds, clock.now())
             .await
@@ -91,6 +95,7 @@ impl KeyBroker {
             admin: AdminVerifier::new(&admin_key, &settings.admin_audience)?,
             sessions: Sessions::new(Arc::clone(&attestation), store.clone())?,
             store,
+            secrets,
             attestation,
             resource_policies,
             settings,
@@ -160,6 +165,10 @@ impl KeyBroker {
 
     pub(crate) fn store(&self) -> &Store {
         &self.inner.store
+    }
+
+    pub(crate) fn secrets(&self) -> &dyn SecretBackend {
+        &*self.inner.secrets
     }
 
     pub(crate) fn attestation(&self) -> &AttestationService {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use assay_secret_backends::BackendError;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
@@ -9,7 +10,7 @@ use http::StatusCode;
 use crate::schemas::Readiness;
 use crate::{KeyBroker, RequestError};
 
-/// How long the store may take to answer.
+/// How long the store, and the back ends of secrets, may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// `GET /healthz`: the process answers.
@@ -17,11 +18,19 @@ pub(crate) async fn healthz() -> StatusCode {
     StatusCode::OK
 }
 
-/// `GET /readyz`: the store answers, and the server is not stopping.
+/// `GET /readyz`: the store answers, the back ends of secrets can serve, and the server is not stopping.
 pub(crate) async fn readyz(State(broker): State<KeyBroker>) -> Result<Json<Readiness>, RequestError> {
     if broker.is_draining() {
         return Err(RequestError::Draining);
     }
-    tokio::time::timeout(PATIENCE, broker.store().ping()).await.map_err(|_| RequestError::StoreSilent)??;
+    let store = tokio::time::timeout(PATIENCE, broker.store().ping());
+    let secrets = tokio::time::timeout(PATIENCE, broker.secrets().check());
+    let (store, secrets) = tokio::join!(store, secrets);
+    store.map_err(|_| RequestError::StoreSilent)??;
+    let silent = || Err(BackendError::Silent { backend: broker.secrets().name() });
+    secrets.unwrap_or_else(|_| silent()).map_err(|error| match error.into() {
+        RequestError::Backend(error) => RequestError::BackendNotReady(error),
+        other => other,
+    })?;
     Ok(Json(Readiness { status: "ready".to_owned() }))
 }

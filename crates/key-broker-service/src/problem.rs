@@ -38,8 +38,9 @@ pub(crate) fn status(fault: Fault) -> StatusCode {
         Fault::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
         Fault::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Fault::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        Fault::CollateralPermanent => StatusCode::BAD_GATEWAY,
+        Fault::CollateralPermanent | Fault::DependencyFailed => StatusCode::BAD_GATEWAY,
         Fault::CollateralTransient | Fault::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Fault::DependencyTimeout => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -111,6 +112,9 @@ pub(crate) fn write(error: &RequestError, request_id: &str, response: &mut Respo
 /// What the caller may read. The inside of the service (paths, database messages) is not its affair;
 /// the log has it, under the request's id.
 fn public_detail(error: &RequestError) -> Cow<'_, str> {
+    if let Some(explanation) = backend_explanation(error) {
+        return Cow::Owned(format!("{explanation}; the service's log has the reason under the request-id"));
+    }
     match error.fault() {
         Fault::Internal => {
             Cow::Borrowed("an error inside the service; its log has the reason under the request-id")
@@ -128,10 +132,28 @@ fn public_detail(error: &RequestError) -> Cow<'_, str> {
     }
 }
 
+/// What the caller may know of a back end that failed: which kind, and what it amounts to.
+fn backend_explanation(error: &RequestError) -> Option<&'static str> {
+    match error {
+        RequestError::BackendNotReady(error) => Some(error.explanation()),
+        RequestError::Backend(backend) => match backend.fault() {
+            Fault::Unavailable | Fault::DependencyFailed | Fault::DependencyTimeout => {
+                Some(backend.explanation())
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 fn retry_after(error: &RequestError) -> Option<u64> {
     match error {
         RequestError::RateLimited { retry_after } => Some(*retry_after),
-        _ => matches!(error.fault(), Fault::Unavailable | Fault::CollateralTransient).then_some(RETRY_AFTER),
+        _ => matches!(
+            error.fault(),
+            Fault::Unavailable | Fault::CollateralTransient | Fault::DependencyTimeout
+        )
+        .then_some(RETRY_AFTER),
     }
 }
 

@@ -52,7 +52,7 @@ impl<'a> Release<'a> {
     /// Reads the resource and encrypts it for the guest.
     pub(crate) async fn deliver(self) -> Result<Response, RequestError> {
         let key = self.guest.guest_key().ok_or(RequestError::NoGuestKey)?;
-        let resource = self.broker.store().get_resource(self.path).await?;
+        let resource = self.broker.secrets().get(self.path).await?;
         let resource = resource.ok_or_else(|| RequestError::not_found("resource", self.path.as_str()))?;
         let message = jwe::encrypt(key, resource.value.expose())?;
         self.broker.metrics().resource_read();

@@ -13,6 +13,7 @@ pub(crate) mod emulate;
 mod emulate_pcs;
 mod emulate_pcs_state;
 mod emulate_tsm;
+mod emulate_vault;
 pub(crate) mod endorsement;
 pub(crate) mod explain;
 pub(crate) mod policy;

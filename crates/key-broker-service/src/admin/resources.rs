@@ -26,10 +26,12 @@ pub(crate) async fn set_resource(
     let body = read_body(body, settings.body_bytes, settings.body_timeout).await?;
     // Wiped when dropped. What the connection's own buffer held, the next request overwrites.
     let value = SecretBytes::new(Vec::from(body));
-    let version = broker.store().put_resource(&path, &value, broker.now()).await?;
+    let version = broker.secrets().put(&path, &value).await?;
     broker.metrics().resource_written();
     administrator.log("resource stored", path.as_str());
-    Ok((StatusCode::OK, [(header::ETAG, format!("\"{version}\""))]).into_response())
+    // A back end without versions has no number to give.
+    let tag = version.map(|version| [(header::ETAG, format!("\"{version}\""))]);
+    Ok((StatusCode::OK, tag).into_response())
 }
 
 /// `DELETE /kbs/v0/resource/<repository>/<type>/<tag>`: all versions.
@@ -39,7 +41,7 @@ pub(crate) async fn delete_resource(
     uri: Uri,
 ) -> Result<StatusCode, RequestError> {
     let path = resource_path(&uri)?;
-    if !broker.store().delete_resource(&path).await? {
+    if !broker.secrets().delete(&path).await? {
         return Err(RequestError::not_found("resource", path.as_str()));
     }
     broker.metrics().resource_deleted();
@@ -55,6 +57,6 @@ pub(crate) async fn list_resources(
 ) -> Result<Json<Vec<ResourceListing>>, RequestError> {
     let query = query(uri.query().unwrap_or_default())?;
     let prefix = query.get("prefix").and_then(Value::as_str);
-    let resources = broker.store().list_resources(prefix).await?;
+    let resources = broker.secrets().list(prefix).await?;
     Ok(Json(resources.into_iter().map(ResourceListing::from).collect()))
 }

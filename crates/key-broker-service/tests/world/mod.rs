@@ -22,6 +22,7 @@ use assay_key_broker_service::{
 };
 use assay_policy::{Admission, Limits, PolicyKind, TrialProcess};
 use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
+use assay_secret_backends::StoreBackend;
 use assay_store::{KeyEncryptionKey, Store, StoreOptions};
 use assay_token::decode_unverified;
 use assay_token::jwe::{DecryptionKey, KeyAlgorithm};
@@ -217,6 +218,7 @@ impl World {
         let key_file = folder.path().join(ADMIN_KEY_FILE);
         let admin_key = AdminKey::load_or_create(&key_file).unwrap().0;
         let broker = KeyBroker::new(Parts {
+            secrets: Arc::new(StoreBackend::new(store.clone(), shared.clone())),
             store: store.clone(),
             attestation: Arc::clone(&attestation),
             resource_policies: policies(PolicyKind::Resource, RESOURCE_POLICIES).await,
