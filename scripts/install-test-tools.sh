@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that some tests and the agent's demonstration need: fuse3, for the mounted files
-# of a simulated guest, and curl, which plays its workload.
+# of a simulated guest, curl, which plays its workload, and softhsm2, a PKCS#11 token in software.
 #
 # Does nothing, quietly, when they are there. Never fails: without them those tests say so and do nothing.
 set -euo pipefail
@@ -8,6 +8,7 @@ set -euo pipefail
 missing=()
 command -v fusermount3 >/dev/null || missing+=(fuse3)
 command -v curl >/dev/null || missing+=(curl)
+command -v softhsm2-util >/dev/null || missing+=(softhsm2)
 if [[ ${#missing[@]} -eq 0 ]]; then
     exit 0
 fi

@@ -214,4 +214,36 @@ mod tests {
             assert_eq!(error.code(), code);
         }
     }
+
+    #[test]
+    fn a_back_end_that_fails_is_named_by_kind_and_its_inside_stays_there() {
+        use assay_secret_backends::BackendError;
+        use assay_vault::VaultError;
+        let deadline = std::time::Duration::from_secs(1);
+        let denied = || VaultError::PermissionDenied { operation: "read", path: "the/inside".into() };
+        let backend = |error: VaultError| RequestError::from(BackendError::from(error));
+        for (error, expected, code, detail, again) in [
+            (backend(VaultError::Sealed), 503, "VLT-006", "Vault is sealed", true),
+            (
+                backend(VaultError::Unreachable { cause: "the inside".into() }),
+                503,
+                "VLT-003",
+                "reached",
+                true,
+            ),
+            (backend(VaultError::TimedOut { deadline }), 504, "VLT-005", "in time", true),
+            (backend(denied()), 502, "VLT-013", "policies", false),
+            (RequestError::BackendNotReady(denied().into()), 503, "VLT-013", "policies", true),
+            (backend(VaultError::ValueTooLarge { detail: String::new() }), 413, "VLT-022", "size", false),
+        ] {
+            assert_eq!(retry_after(&error).is_some(), again, "{error}");
+            let (status, body) = body_of(error);
+            assert_eq!((status.as_u16(), &body["code"]), (expected, &serde_json::json!(code)));
+            let text = body["detail"].as_str().unwrap();
+            assert!(text.contains(detail) && !text.contains("inside"), "{text}");
+        }
+        // The own store's errors are what they were.
+        let store = RequestError::from(BackendError::from(StoreError::Full));
+        assert!(matches!(store, RequestError::Store(StoreError::Full)));
+    }
 }
