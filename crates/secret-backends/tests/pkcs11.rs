@@ -220,16 +220,17 @@ async fn of_several_objects_the_newest_counts_and_a_write_cleans_up() {
 #[tokio::test]
 async fn lost_sessions_and_logouts_are_mended_within_the_call() {
     let Some(hsm) = token("lost_sessions_and_logouts_are_mended_within_the_call") else { return };
-    let (backend, other) = (backend(&hsm), other(&hsm));
+    let backend = backend(&hsm);
     let there = resource("a/k/1");
     backend.put(&there, &secret(b"x")).await.unwrap();
     for _ in 0..3 {
-        // As after the token was taken out and put in again.
-        other.library.close_all_sessions(other.slot).unwrap();
+        // Every session is gone, and the module with them.
+        other(&hsm).library.finalize().unwrap();
         assert_eq!(backend.get(&there).await.unwrap().unwrap().value, secret(b"x"));
-        other.library.close_all_sessions(other.slot).unwrap();
+        other(&hsm).library.finalize().unwrap();
         backend.check().await.unwrap();
     }
+    let other = other(&hsm);
     // Logged out, private objects would look as if they did not exist.
     let session = other.library.open_rw_session(other.slot).unwrap();
     session.logout().unwrap();

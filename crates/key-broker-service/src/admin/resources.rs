@@ -29,9 +29,11 @@ pub(crate) async fn set_resource(
     let version = broker.secrets().put(&path, &value).await?;
     broker.metrics().resource_written();
     administrator.log("resource stored", path.as_str());
-    // A back end without versions has no number to give.
-    let tag = version.map(|version| [(header::ETAG, format!("\"{version}\""))]);
-    Ok((StatusCode::OK, tag).into_response())
+    Ok(match version {
+        Some(version) => (StatusCode::OK, [(header::ETAG, format!("\"{version}\""))]).into_response(),
+        // A back end without versions has no number to give.
+        None => StatusCode::OK.into_response(),
+    })
 }
 
 /// `DELETE /kbs/v0/resource/<repository>/<type>/<tag>`: all versions.
