@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use assay_types::{ResourcePath, SecretBytes};
 use async_trait::async_trait;
+use tokio::task::JoinSet;
 
 use crate::{BackendError, Secret, SecretBackend, SecretInfo};
 
@@ -75,13 +76,14 @@ impl SecretBackend for ByRepository {
 
     async fn check(&self) -> Result<(), BackendError> {
         // At the same time: one that is silent must not use up the patience for the others.
-        let checks = self.all().into_iter().map(|backend| {
+        // Who loses patience ends them all.
+        let mut checks = JoinSet::new();
+        for backend in self.all() {
             let backend = Arc::clone(backend);
-            tokio::spawn(async move { backend.check().await })
-        });
-        let checks: Vec<_> = checks.collect();
-        for check in checks {
-            check.await.unwrap_or(Err(BackendError::Silent { backend: "of a repository" }))?;
+            checks.spawn(async move { backend.check().await });
+        }
+        while let Some(check) = checks.join_next().await {
+            check.unwrap_or(Err(BackendError::Silent { backend: self.name() }))?;
         }
         Ok(())
     }

@@ -5,13 +5,14 @@
 //! it and looks for it (KV version 1, without a prefix), so that one and the same Vault serves both.
 //! Other members are left alone by reading; writing makes a new secret, with this member only.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use assay_types::{ResourcePath, SecretBytes};
 use assay_vault::{Entry, Kv, KvSecret, SecretText, VaultClient, VaultError, VaultPath};
 use async_trait::async_trait;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::backend::MAX_LISTED;
@@ -35,6 +36,7 @@ pub struct VaultBackend {
     client: Arc<VaultClient>,
     kv: Kv,
     prefix: Option<VaultPath>,
+    /// When it was last found ready. Held while it is asked, so that it is asked once at a time.
     good: Mutex<Option<Instant>>,
 }
 
@@ -154,13 +156,13 @@ impl SecretBackend for VaultBackend {
     }
 
     async fn check(&self) -> Result<(), BackendError> {
-        let good = *self.good.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut good = self.good.lock().await;
         if good.is_some_and(|good| good.elapsed() < CHECK_COUNTS) {
             return Ok(());
         }
         self.client.health().await?.ready()?;
         self.kv.check().await?;
-        *self.good.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *good = Some(Instant::now());
         Ok(())
     }
 }

@@ -13,8 +13,9 @@ use crate::login::{Login, is_invalid_token};
 use crate::transport::{Answer, Ask, Transport};
 use crate::{Health, VaultError, VaultSettings};
 
-/// How often the keeper looks whether the token is due.
+/// How often the keeper looks whether the token is due, and how long it waits after a failure.
 const LOOK: Duration = Duration::from_secs(2);
+const AFTER_FAILURE: Duration = Duration::from_secs(20);
 
 /// A client of one Vault, as one of its identities. Share it behind an `Arc`: it holds connections and
 /// the token.
@@ -48,10 +49,13 @@ impl VaultClient {
     pub fn spawn_keeper(self: &Arc<Self>) -> JoinHandle<()> {
         let client: Weak<VaultClient> = Arc::downgrade(self);
         tokio::spawn(async move {
+            let mut pause = LOOK;
             loop {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(pause).await;
                 let Some(client) = client.upgrade() else { return };
+                pause = LOOK;
                 if let Err(error) = client.keep_token().await {
+                    pause = AFTER_FAILURE;
                     tracing::warn!(%error, "the token of Vault could not be kept alive; it is tried again");
                 }
             }

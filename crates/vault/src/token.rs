@@ -5,9 +5,6 @@ use serde::Deserialize;
 
 use crate::SecretText;
 
-/// How long a token may have left, in seconds, before it is replaced in any case.
-const LAST_SECONDS: i64 = 5;
-
 /// A token of Vault.
 pub(crate) struct Token {
     pub(crate) text: SecretText,
@@ -48,9 +45,8 @@ impl Token {
             obtained: now,
             ends: seconds.map(|seconds| now.plus(seconds)),
             renewable,
-            // Two thirds of its life: time for two more attempts.
-            due: seconds
-                .map(|seconds| now.plus((seconds.saturating_mul(2) / 3).min(seconds - LAST_SECONDS).max(0))),
+            // Two thirds of its life: time for more attempts.
+            due: seconds.map(|seconds| now.plus(seconds.saturating_mul(2) / 3)),
         }
     }
 
@@ -74,13 +70,11 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_due_after_two_thirds_of_its_life_and_before_its_end() {
+    fn a_token_is_due_after_two_thirds_of_its_life() {
         let long = token(3600);
         assert!(long.is_fresh(UnixTime(3399)) && !long.is_fresh(UnixTime(3400)));
         assert!(long.is_usable(UnixTime(4599)) && !long.is_usable(UnixTime(4600)));
-        let short = token(6);
-        assert!(short.is_fresh(UnixTime(1000)) && !short.is_fresh(UnixTime(1001)));
-        // Too short to keep: each call asks for another one, and this one still serves once.
+        // Too short to keep: each call renews it, and it serves that call.
         assert!(!token(1).is_fresh(UnixTime(1000)) && token(1).is_usable(UnixTime(1000)));
         let endless = token(0);
         assert!(endless.is_fresh(UnixTime(i64::MAX)) && endless.is_usable(UnixTime(i64::MAX)));

@@ -1,5 +1,6 @@
 //! HTTP to Vault: bounds, and what the statuses mean that mean the same everywhere.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, Response, Url};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -125,9 +126,15 @@ impl Answer {
         }
     }
 
-    /// Whether a 404 is Vault's: its JSON, and not a page of something else at that address.
+    /// Whether a 404 is Vault's: it has `errors`, or the `data` of a deleted version, and is not something
+    /// else at that address.
     pub(crate) fn check_not_found(&self) -> Result<(), VaultError> {
-        self.read::<serde_json::Map<String, serde_json::Value>>().map(|_| ())
+        let members: BTreeMap<String, IgnoredAny> = self.read()?;
+        if members.contains_key("errors") || members.contains_key("data") {
+            return Ok(());
+        }
+        let why = "status 404 without the member errors".to_owned();
+        Err(VaultError::NotTheApi { path: self.path.clone(), why })
     }
 }
 
@@ -151,6 +158,8 @@ impl Transport {
 
     /// Asks and reads the answer. The caller sets the deadline.
     pub(crate) async fn ask(&self, ask: &Ask<'_>, token: Option<&SecretText>) -> Result<Answer, VaultError> {
+        // Until the answer is read; the semaphore is never closed.
+        let _permit = self.permits.acquire().await;
         let answer = self.send(ask, token, self.namespace.as_ref()).await?;
         let status = answer.status().as_u16();
         if matches!(status, 200..300 | 400 | 403 | 404 | 405 | 412) {
@@ -169,6 +178,7 @@ impl Transport {
 
     /// Status alone, without token and namespace: `sys/health`.
     pub(crate) async fn status(&self, path: &str) -> Result<(u16, Zeroizing<Vec<u8>>), VaultError> {
+        let _permit = self.permits.acquire().await;
         let answer = self.send(&Ask::get(path), None, None).await?;
         let status = answer.status().as_u16();
         Ok((status, self.body(answer, MAX_PROBLEM).await?))
@@ -180,8 +190,6 @@ impl Transport {
         token: Option<&SecretText>,
         namespace: Option<&HeaderValue>,
     ) -> Result<Response, VaultError> {
-        // The semaphore is never closed.
-        let _permit = self.permits.acquire().await;
         let mut url = self.base.join(ask.path).map_err(|error| setting("path", error.to_string()))?;
         if ask.list {
             url.set_query(Some("list=true"));

@@ -12,6 +12,7 @@ pub(crate) mod demo;
 pub(crate) mod emulate;
 mod emulate_pcs;
 mod emulate_pcs_state;
+mod emulate_server;
 mod emulate_tsm;
 mod emulate_vault;
 pub(crate) mod endorsement;
