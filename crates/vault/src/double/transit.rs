@@ -88,7 +88,7 @@ impl TransitKeys {
         let nonce = random::<NONCE>()?;
         key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut bytes)
             .map_err(|_| "cipher: encryption failed".to_owned())?;
-        let text = BASE64_STANDARD.encode([&nonce[..], &bytes].concat());
+        let text = BASE64_STANDARD.encode([nonce.as_slice(), &bytes].concat());
         Ok((format!("vault:v{}:{text}", versions.len()), versions.len()))
     }
 
