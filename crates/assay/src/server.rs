@@ -98,8 +98,11 @@ pub(crate) async fn build(settings: &Settings, operation: &Operation) -> anyhow:
     let audit = AuditLog::open(store.clone(), clock.clone(), settings.audit.settings(), process)
         .await
         .context("the audit log")?;
+    let vault = crate::secret_backends::vault_client(settings, Arc::clone(&clock))?;
+    let secrets = crate::secret_backends::secret_backends(settings, &store, vault, Arc::clone(&clock))?;
     let broker = KeyBroker::new(Parts {
         store: store.clone(),
+        secrets,
         attestation,
         resource_policies: Arc::clone(&resource_policies),
         authority: Arc::clone(&authority),
