@@ -11,7 +11,7 @@ use assay_attestation_service::{
     TokenSettings, TrustSettings,
 };
 use assay_collateral::CollateralService;
-use assay_key_broker_service::{AdminKey, KeyBroker, Parts, Rate};
+use assay_key_broker_service::{AdminKey, Attestation, KeyBroker, Parts, Rate};
 use assay_policy::PolicyKind;
 use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
 use assay_store::{KeyEncryptionKey, Store, StoreOptions};
@@ -92,7 +92,8 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
     ));
     let broker = KeyBroker::new(Parts {
         store: store.clone(),
-        attestation,
+        attestation: Attestation::Local(attestation),
+        trusted_issuer: None,
         resource_policies,
         admin_key,
         settings: broker_settings(settings)?,

@@ -6,8 +6,8 @@
 //! The token is given within JSON, as ever, unless `Accept` asks for an attestation result of another
 //! form ([`EarForm`]): then it is the whole body. The session keeps the token of the usual form.
 
-use assay_attestation_service::{Evaluation, Issued};
-use assay_store::{AttestedSession, StoreError};
+use assay_attestation_service::{Challenge, Evaluation, record};
+use assay_store::StoreError;
 use assay_token::{EarForm, EarMedia};
 use assay_types::{Attestation, AttestationAnswer, Coded as _, HashAlgorithm};
 use axum::body::Body;
@@ -17,8 +17,8 @@ use axum::{Extension, Json};
 use http::{HeaderMap, header};
 use subtle::ConstantTimeEq as _;
 
+use crate::attestation_backend::Evaluated;
 use crate::auth::with_cookie;
-use crate::challenge::Challenge;
 use crate::credentials::session_cookie;
 use crate::limits::{AdmittedToAttest, Connection, read_body, read_json};
 use crate::{KeyBroker, RequestError};
@@ -40,17 +40,15 @@ pub(crate) async fn attest(
     let result = async {
         let body = read_body(body, settings.body_bytes, settings.body_timeout).await?;
         let attestation: Attestation = read_json(&body)?;
-        let issued = evaluate(&broker, &challenge, &attestation).await?;
+        let evaluated = evaluate(&broker, &challenge, &attestation).await?;
         // Before the challenge is used up: what fails here may be tried again.
-        let answer = match form.media() {
-            EarMedia::Json => Json(AttestationAnswer { token: issued.token.clone() }).into_response(),
-            EarMedia::EatJwt | EarMedia::EatCwt | EarMedia::Jwt => {
-                let token = issued.in_form(form, &broker.attestation().keys().current())?;
-                ([(header::CONTENT_TYPE, form.content_type())], token).into_response()
-            }
-        };
-        record(&broker, &challenge, issued).await?;
-        Ok(answer)
+        let answer = in_form(&broker, &evaluated, form)?;
+        let seconds = settings.verdict_seconds;
+        match record(broker.store(), &challenge, evaluated.token, &evaluated.verdict, seconds).await {
+            Ok(()) => Ok(answer),
+            Err(StoreError::AlreadyUsed) => Err(RequestError::ChallengeUsed),
+            Err(error) => Err(error.into()),
+        }
     }
     .await;
     broker.metrics().attested(tee, result.is_ok());
@@ -70,11 +68,23 @@ fn accepted_form(headers: &HeaderMap) -> Result<EarForm, RequestError> {
     Ok(EarForm::negotiate(accept.as_deref())?)
 }
 
+/// The answer in the form that the client accepts. A token of a remote service has the one form it came in.
+fn in_form(broker: &KeyBroker, evaluated: &Evaluated, form: EarForm) -> Result<Response, RequestError> {
+    if form.media() == EarMedia::Json {
+        return Ok(Json(AttestationAnswer { token: evaluated.token.clone() }).into_response());
+    }
+    let Some(issued) = &evaluated.issued else {
+        return Err(RequestError::NotAcceptable { offered: "application/json" });
+    };
+    let token = issued.in_form(form, &broker.local()?.keys().current())?;
+    Ok(([(header::CONTENT_TYPE, form.content_type())], token).into_response())
+}
+
 async fn evaluate(
     broker: &KeyBroker,
     challenge: &Challenge,
     attestation: &Attestation,
-) -> Result<Issued, RequestError> {
+) -> Result<Evaluated, RequestError> {
     let same = attestation.runtime_data.nonce.as_bytes().ct_eq(challenge.nonce().as_bytes());
     if !bool::from(same) {
         return Err(RequestError::WrongNonce);
@@ -90,37 +100,5 @@ async fn evaluate(
         init_data: attestation.init_data.as_ref(),
         policy_ids: &broker.settings().attestation_policies,
     };
-    Ok(broker.attestation().evaluate(evaluation).await?)
-}
-
-/// Takes the challenge for this token, which only the one who did may have.
-pub(crate) async fn record(
-    broker: &KeyBroker,
-    challenge: &Challenge,
-    issued: Issued,
-) -> Result<(), RequestError> {
-    let Issued { token, verdict, .. } = issued;
-    let status = verdict.status;
-    let text = serde_json::to_string(&verdict)
-        .map_err(|error| RequestError::internal(format!("the verdict has no JSON form: {error}")))?;
-    // Beyond the session's end: the challenge must stay used as long as its cookie opens, and the
-    // verdict is asked for after a refusal.
-    let last = challenge.ends().max(verdict.expires);
-    let session = AttestedSession {
-        challenge_hash: challenge.challenge_hash(),
-        session_hash: challenge.session_hash(),
-        jti: verdict.jti.clone(),
-        expires: last.plus(broker.settings().verdict_seconds),
-        token,
-        verdict: text,
-    };
-    match broker.store().record_attestation(session).await {
-        Ok(()) => {
-            let tee = challenge.tee();
-            tracing::info!(%tee, jti = verdict.jti, %status, emulated = verdict.emulated, "attested");
-            Ok(())
-        }
-        Err(StoreError::AlreadyUsed) => Err(RequestError::ChallengeUsed),
-        Err(error) => Err(error.into()),
-    }
+    broker.attestation().evaluate(evaluation).await
 }

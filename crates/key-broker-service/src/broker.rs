@@ -3,25 +3,28 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use assay_attestation_service::{AttestationService, PolicySet};
+use assay_attestation_service::{ChallengeSealer, Kept, PassportSettings, Passports, PolicySet, keep_house};
 use assay_store::Store;
 use assay_token::TokenError;
-use assay_types::{Clock, Coded, UnixTime};
+use assay_types::{Clock, UnixTime};
 
 use crate::admin::{AdminKey, AdminVerifier};
-use crate::challenge::CookieSealer;
 use crate::limits::{AddressLimiter, Limiters};
 use crate::metrics::Metrics;
 use crate::session::Sessions;
-use crate::{RequestError, Settings};
+use crate::trusted_issuer::TrustedIssuer;
+use crate::{Attestation, RequestError, Settings};
 
 /// What the service is made of.
 pub struct Parts {
     /// The store.
     pub store: Store,
-    /// The attestation service; it also holds attestation policies, reference values and the keys
-    /// that sign tokens.
-    pub attestation: Arc<AttestationService>,
+    /// Who evaluates evidence. A service in this process also holds attestation policies, reference
+    /// values and the keys that sign tokens.
+    pub attestation: Attestation,
+    /// Whose tokens are believed beside those of the service in this process. A remote service's tokens are
+    /// always believed.
+    pub trusted_issuer: Option<Arc<TrustedIssuer>>,
     /// The resource policies.
     pub resource_policies: Arc<PolicySet>,
     /// The key whose admin tokens are accepted.
@@ -59,12 +62,14 @@ pub struct KeyBroker {
 
 struct Inner {
     store: Store,
-    attestation: Arc<AttestationService>,
+    attestation: Attestation,
+    trusted_issuer: Option<Arc<TrustedIssuer>>,
+    passports: Option<Passports>,
     resource_policies: Arc<PolicySet>,
     settings: Settings,
     clock: Arc<dyn Clock>,
     admin: AdminVerifier,
-    sealer: CookieSealer,
+    sealer: Arc<ChallengeSealer>,
     sessions: Sessions,
     limiters: Limiters,
     metrics: Metrics,
@@ -78,20 +83,42 @@ impl KeyBroker {
     /// # Errors
     /// [`StartError`].
     pub async fn new(parts: Parts) -> Result<Self, StartError> {
-        let Parts { store, attestation, resource_policies, admin_key, settings, clock } = parts;
+        let Parts { store, attestation, trusted_issuer, resource_policies, admin_key, settings, clock } =
+            parts;
         check(&settings)?;
-        let sealer = CookieSealer::load(store.clone(), settings.session_seconds, clock.now())
+        let trusted_issuer = match &attestation {
+            Attestation::Remote(remote) => Some(Arc::clone(remote.trusted())),
+            Attestation::Local(_) => trusted_issuer,
+            Attestation::Elsewhere if trusted_issuer.is_none() => {
+                let (name, why) = ("attestation", "must name a service or keys that are trusted");
+                return Err(StartError::Setting { name, why });
+            }
+            Attestation::Elsewhere => trusted_issuer,
+        };
+        let sealer = ChallengeSealer::load(store.clone(), settings.session_seconds, clock.now())
             .await
-            .map_err(StartError::Sealing)?;
+            .map_err(|error| StartError::Sealing(error.into()))?;
+        let sealer = Arc::new(sealer);
+        let passports = attestation.local().map(|service| {
+            let settings = PassportSettings {
+                challenge_seconds: settings.session_seconds,
+                verdict_seconds: settings.verdict_seconds,
+                policies: settings.attestation_policies.clone(),
+            };
+            let (service, sealer) = (Arc::clone(service), Arc::clone(&sealer));
+            Passports::new(service, store.clone(), sealer, settings, Arc::clone(&clock))
+        });
         let limiters = Limiters {
             auth: settings.auth_rate.map(AddressLimiter::new),
             attest: settings.attest_rate.map(AddressLimiter::new),
         };
         let inner = Inner {
             admin: AdminVerifier::new(&admin_key, &settings.admin_audience)?,
-            sessions: Sessions::new(Arc::clone(&attestation), store.clone())?,
+            sessions: Sessions::new(attestation.clone(), trusted_issuer.clone(), store.clone())?,
             store,
             attestation,
+            trusted_issuer,
+            passports,
             resource_policies,
             settings,
             clock,
@@ -116,29 +143,10 @@ impl KeyBroker {
     /// One round of [`KeyBroker::housekeeping`].
     pub async fn keep_house(&self) {
         let now = self.now();
-        match self.store().sweep(now).await {
-            Ok(swept) => self.metrics().swept(swept),
-            Err(error) => tracing::error!(%error, code = error.code(), "sweeping sessions failed"),
-        }
-        let keys = self.attestation().keys();
-        match keys.rotate_if_due().await {
-            Ok(true) => tracing::info!("the token-signing key was rotated"),
-            Ok(false) => {
-                if let Err(error) = keys.reload().await {
-                    tracing::error!(%error, "reading the token-signing keys failed");
-                }
-            }
-            Err(error) => tracing::error!(%error, "rotating the token-signing key failed"),
-        }
-        match self.sealer().rotate_if_due(now).await {
-            Ok(true) => tracing::info!("the session-sealing key was rotated"),
-            Ok(false) => {
-                if let Err(error) = self.sealer().reload().await {
-                    tracing::error!(%error, "reading the session-sealing keys failed");
-                }
-            }
-            Err(error) => tracing::error!(%error, "rotating the session-sealing key failed"),
-        }
+        let keys = self.attestation().local().map(|service| service.keys().as_ref());
+        let kept = Kept { store: self.store(), keys, sealer: self.sealer() };
+        self.metrics().swept(keep_house(&kept, now).await);
+        self.refresh_trust().await;
         for limiter in [&self.limiters().auth, &self.limiters().attest].into_iter().flatten() {
             limiter.shrink();
         }
@@ -162,8 +170,16 @@ impl KeyBroker {
         &self.inner.store
     }
 
-    pub(crate) fn attestation(&self) -> &AttestationService {
+    pub(crate) fn attestation(&self) -> &Attestation {
         &self.inner.attestation
+    }
+
+    pub(crate) fn trusted_issuer(&self) -> Option<&Arc<TrustedIssuer>> {
+        self.inner.trusted_issuer.as_ref()
+    }
+
+    pub(crate) fn passports(&self) -> Option<&Passports> {
+        self.inner.passports.as_ref()
     }
 
     pub(crate) fn resource_policies(&self) -> &Arc<PolicySet> {
@@ -178,7 +194,7 @@ impl KeyBroker {
         &self.inner.admin
     }
 
-    pub(crate) fn sealer(&self) -> &CookieSealer {
+    pub(crate) fn sealer(&self) -> &ChallengeSealer {
         &self.inner.sealer
     }
 

@@ -17,11 +17,12 @@ pub(crate) async fn healthz() -> StatusCode {
     StatusCode::OK
 }
 
-/// `GET /readyz`: the store answers, and the server is not stopping.
+/// `GET /readyz`: the store and the parts elsewhere answer, and the server is not stopping.
 pub(crate) async fn readyz(State(broker): State<KeyBroker>) -> Result<Json<Readiness>, RequestError> {
     if broker.is_draining() {
         return Err(RequestError::Draining);
     }
     tokio::time::timeout(PATIENCE, broker.store().ping()).await.map_err(|_| RequestError::StoreSilent)??;
+    broker.others_ready().await?;
     Ok(Json(Readiness { status: "ready".to_owned() }))
 }

@@ -21,10 +21,9 @@
 
 mod admin;
 mod attest;
-mod attestation;
+mod attestation_backend;
 mod auth;
 mod broker;
-mod challenge;
 mod credentials;
 mod endpoints;
 mod error;
@@ -33,14 +32,17 @@ mod limits;
 mod metrics;
 mod middleware;
 mod openapi;
+mod passport;
 mod problem;
 mod release;
+mod remote;
 mod resource;
 mod routes;
 mod schemas;
 mod server;
 mod session;
 mod settings;
+mod trusted_issuer;
 mod veraison;
 mod verdict;
 mod wellknown;
@@ -48,11 +50,14 @@ mod wellknown;
 pub use admin::{
     ADMIN_ISSUER, ADMIN_KEY_FILE, AdminKey, AdminKeyError, MAX_ADMIN_TOKEN_SECONDS, Role, UnknownRole,
 };
+pub use attestation_backend::Attestation;
 pub use broker::{KeyBroker, Parts, StartError};
 pub use endpoints::{Access, Content, ENDPOINTS, Endpoint};
 pub use error::RequestError;
 pub use limits::{Connection, Rate};
 pub use openapi::openapi;
+pub use remote::{RemoteAttestation, RemoteAttestationError};
 pub use server::{TlsError, TlsIdentity, serve};
 pub use settings::{DEFAULT_AUDIENCE, Settings};
+pub use trusted_issuer::{TrustError, TrustedIssuer, TrustedIssuerSettings};
 pub use veraison::{Cmw, CmwType, NotCmw};

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use assay_attestation_service::{PolicyListing, PolicySet, RESOURCE_POLICY_ID};
+use assay_attestation_service::{PolicyListing, PolicySet, RESOURCE_POLICY_ID, policy_text};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::Bytes;
 use http::{StatusCode, Uri, header};
 
@@ -15,7 +14,7 @@ use super::Administrator;
 use crate::limits::{read_body, read_json};
 use crate::resource::rest_of_path;
 use crate::schemas::{SetAttestationPolicy, SetResourcePolicy};
-use crate::{KeyBroker, RequestError};
+use crate::{Attestation, KeyBroker, RequestError};
 
 /// `POST /kbs/v0/attestation-policy`.
 pub(crate) async fn set_attestation_policy(
@@ -27,8 +26,14 @@ pub(crate) async fn set_attestation_policy(
     if let Some(found) = message.policy_type.filter(|found| found != "rego") {
         return Err(RequestError::PolicyType { found: RequestError::shown(&found) });
     }
-    let policies = broker.attestation().policies();
-    set(administrator, policies, message.policy_id, &message.policy).await
+    let Attestation::Remote(remote) = broker.attestation() else {
+        let policies = broker.local()?.policies();
+        return set(administrator, policies, message.policy_id, &message.policy).await;
+    };
+    policy_text(&message.policy)?;
+    remote.set_policy(message.policy_id.clone(), message.policy).await?;
+    administrator.log("policy set at the attestation service", &message.policy_id);
+    Ok(StatusCode::OK)
 }
 
 /// `POST /kbs/v0/resource-policy`.
@@ -46,8 +51,8 @@ pub(crate) async fn set_resource_policy(
 pub(crate) async fn list_attestation_policies(
     _administrator: Administrator,
     State(broker): State<KeyBroker>,
-) -> Json<Vec<PolicyListing>> {
-    Json(broker.attestation().policies().list())
+) -> Result<Json<Vec<PolicyListing>>, RequestError> {
+    Ok(Json(broker.local()?.policies().list()))
 }
 
 /// `GET /kbs/v0/resource-policy`: the ids alone, as Trustee answers.
@@ -65,7 +70,7 @@ pub(crate) async fn get_attestation_policy(
     uri: Uri,
 ) -> Result<Response, RequestError> {
     let id = rest_of_path(&uri, "/kbs/v0/attestation-policy/")?;
-    text("attestation policy", broker.attestation().policies(), &id)
+    text("attestation policy", broker.local()?.policies(), &id)
 }
 
 /// `GET /kbs/v0/resource-policy/<id>`.
@@ -85,7 +90,7 @@ pub(crate) async fn delete_attestation_policy(
     uri: Uri,
 ) -> Result<StatusCode, RequestError> {
     let id = rest_of_path(&uri, "/kbs/v0/attestation-policy/")?;
-    delete(administrator, "attestation policy", broker.attestation().policies(), id).await
+    delete(administrator, "attestation policy", broker.local()?.policies(), id).await
 }
 
 /// `DELETE /kbs/v0/resource-policy/<id>`.
@@ -108,9 +113,7 @@ async fn set(
     id: String,
     encoded: &str,
 ) -> Result<StatusCode, RequestError> {
-    let text =
-        BASE64_URL_SAFE_NO_PAD.decode(encoded).map_err(|_| RequestError::Base64 { member: "policy" })?;
-    let text = String::from_utf8(text).map_err(|_| RequestError::PolicyNotText)?;
+    let text = policy_text(encoded)?;
     let policies = Arc::clone(policies);
     to_the_end(async move {
         policies.set(&id, &text).await?;

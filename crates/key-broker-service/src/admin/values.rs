@@ -22,7 +22,7 @@ pub(crate) async fn register_reference_values(
     body: Body,
 ) -> Result<StatusCode, RequestError> {
     let body = read_body(body, broker.settings().body_bytes, broker.settings().body_timeout).await?;
-    let registered = broker.attestation().reference_values().register(&body).await?;
+    let registered = broker.local()?.reference_values().register(&body).await?;
     for id in registered.ids {
         administrator.log("reference value registered", &id);
     }
@@ -33,9 +33,9 @@ pub(crate) async fn register_reference_values(
 pub(crate) async fn list_reference_values(
     _administrator: Administrator,
     State(broker): State<KeyBroker>,
-) -> Json<Vec<ReferenceValueRecord>> {
-    let records = broker.attestation().reference_values().list();
-    Json(records.into_iter().map(ReferenceValueRecord::from).collect())
+) -> Result<Json<Vec<ReferenceValueRecord>>, RequestError> {
+    let records = broker.local()?.reference_values().list();
+    Ok(Json(records.into_iter().map(ReferenceValueRecord::from).collect()))
 }
 
 /// `GET /kbs/v0/reference-value/<id>`: the value alone, as Trustee answers. An expired one is not
@@ -46,7 +46,7 @@ pub(crate) async fn get_reference_value(
     uri: Uri,
 ) -> Result<Json<Value>, RequestError> {
     let id = rest_of_path(&uri, PREFIX)?;
-    let record = broker.attestation().reference_values().get(&id).filter(|record| !record.expired);
+    let record = broker.local()?.reference_values().get(&id).filter(|record| !record.expired);
     record.map(|record| Json(record.value)).ok_or_else(|| RequestError::not_found(WHAT, &id))
 }
 
@@ -57,7 +57,7 @@ pub(crate) async fn delete_reference_value(
     uri: Uri,
 ) -> Result<StatusCode, RequestError> {
     let id = rest_of_path(&uri, PREFIX)?;
-    if !broker.attestation().reference_values().delete(&id).await? {
+    if !broker.local()?.reference_values().delete(&id).await? {
         return Err(RequestError::not_found(WHAT, &id));
     }
     administrator.log("reference value deleted", &id);
@@ -71,7 +71,7 @@ pub(crate) async fn expire_reference_value(
     uri: Uri,
 ) -> Result<StatusCode, RequestError> {
     let id = rest_of_path(&uri, "/kbs/v0/reference-value-expiry/")?;
-    if !broker.attestation().reference_values().expire(&id).await? {
+    if !broker.local()?.reference_values().expire(&id).await? {
         return Err(RequestError::not_found(WHAT, &id));
     }
     administrator.log("reference value ended", &id);
@@ -85,7 +85,7 @@ pub(crate) async fn reference_value_history(
     uri: Uri,
 ) -> Result<Json<Vec<ReferenceValueVersion>>, RequestError> {
     let id = rest_of_path(&uri, "/kbs/v0/reference-value-history/")?;
-    let versions = broker.attestation().reference_values().history(&id).await?;
+    let versions = broker.local()?.reference_values().history(&id).await?;
     if versions.is_empty() {
         return Err(RequestError::not_found(WHAT, &id));
     }

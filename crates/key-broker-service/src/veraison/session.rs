@@ -127,7 +127,7 @@ async fn result(
     nonce: &[u8],
     evidence: &SubmittedEvidence,
 ) -> Result<String, RequestError> {
-    let attestation = broker.attestation();
+    let attestation = broker.local()?;
     let evaluated = attestation
         .evaluate_direct(DirectEvaluation {
             evidence: RawEvidence::new(ARM_CCA.tee, evidence.bytes.clone()),

@@ -18,7 +18,7 @@ use assay_attestation_service::{
 use assay_collateral::CollateralService;
 use assay_emulator::{Emulator, Seed};
 use assay_key_broker_service::{
-    ADMIN_KEY_FILE, AdminKey, DEFAULT_AUDIENCE, KeyBroker, Parts, Role, Settings,
+    ADMIN_KEY_FILE, AdminKey, Attestation, DEFAULT_AUDIENCE, KeyBroker, Parts, Role, Settings,
 };
 use assay_policy::{Admission, Limits, PolicyKind, TrialProcess};
 use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
@@ -218,7 +218,8 @@ impl World {
         let admin_key = AdminKey::load_or_create(&key_file).unwrap().0;
         let broker = KeyBroker::new(Parts {
             store: store.clone(),
-            attestation: Arc::clone(&attestation),
+            attestation: Attestation::Local(Arc::clone(&attestation)),
+            trusted_issuer: None,
             resource_policies: policies(PolicyKind::Resource, RESOURCE_POLICIES).await,
             admin_key,
             settings: settings.clone(),

@@ -1,0 +1,181 @@
+//! REST: the paths and bodies of Trustee's RESTful attestation service.
+
+use assay_access::Caller;
+use assay_types::Coded as _;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use http::{Extensions, HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::guard::Right;
+use super::{FaceError, Faces, health, metrics, wellknown};
+use crate::messages::{AttestationRequest, ChallengeRequest, PolicyMessage, policy_text};
+use crate::passport::PassportError;
+use crate::structured::EvidenceRequest;
+
+/// A policy in the list.
+#[derive(Serialize)]
+struct Listed {
+    #[serde(rename = "policy-id")]
+    policy_id: String,
+}
+
+/// The routes.
+pub(crate) fn routes() -> Router<Faces> {
+    Router::new()
+        .route("/attestation", post(attestation))
+        .route("/challenge", post(challenge))
+        .route("/policy", get(policies).post(set_policy))
+        .route("/policy/{*id}", get(policy))
+        .route("/.well-known/jwks.json", get(wellknown::jwks))
+        .route("/.well-known/openid-configuration", get(wellknown::discovery))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics))
+}
+
+async fn attestation(
+    State(faces): State<Faces>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    body: Body,
+) -> Result<Response, FaceError> {
+    // Before the body is read: it is large.
+    if faces.is_guest(&headers, &extensions) {
+        let request: AttestationRequest = faces.json(body).await?;
+        return Ok(plain(faces.passport(request).await?));
+    }
+    let caller = faces.allow(&headers, &extensions, &Right::EVALUATE)?;
+    let AttestationRequest { verification_requests, policy_ids } = faces.json(body).await?;
+    let requests =
+        verification_requests.iter().map(EvidenceRequest::try_from).collect::<Result<Vec<_>, _>>()?;
+    Ok(plain(faces.evaluate(&caller, &requests, &policy_ids).await?))
+}
+
+async fn challenge(
+    State(faces): State<Faces>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    body: Body,
+) -> Result<Response, FaceError> {
+    if !faces.is_guest(&headers, &extensions) {
+        faces.allow(&headers, &extensions, &Right::EVALUATE)?;
+    }
+    let request: ChallengeRequest = faces.json(body).await?;
+    Ok(plain(faces.challenge(&request.tee)?))
+}
+
+async fn set_policy(
+    State(faces): State<Faces>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    body: Body,
+) -> Result<StatusCode, FaceError> {
+    let caller = faces.allow(&headers, &extensions, &Right::SET_POLICY)?;
+    let message: PolicyMessage = faces.json(body).await?;
+    let text = policy_text(&message.policy)?;
+    faces.set_policy(caller, message.policy_id, text).await?;
+    Ok(StatusCode::OK)
+}
+
+async fn policies(
+    State(faces): State<Faces>,
+    headers: HeaderMap,
+    extensions: Extensions,
+) -> Result<Response, FaceError> {
+    faces.allow(&headers, &extensions, &Right::READ_POLICY)?;
+    let list = faces.inner.service.policies().list().into_iter();
+    let list: Vec<Listed> = list.map(|policy| Listed { policy_id: policy.id }).collect();
+    Ok(Json(list).into_response())
+}
+
+async fn policy(
+    State(faces): State<Faces>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    Path(id): Path<String>,
+) -> Result<Response, FaceError> {
+    faces.allow(&headers, &extensions, &Right::READ_POLICY)?;
+    match faces.inner.service.policies().get(&id) {
+        Some(policy) => Ok(plain(policy.text.to_string())),
+        None => Err(FaceError::NoPolicy { id: id.chars().take(256).collect() }),
+    }
+}
+
+impl Faces {
+    /// A token for whoever may have evidence evaluated.
+    pub(crate) async fn evaluate(
+        &self,
+        caller: &Caller,
+        requests: &[EvidenceRequest],
+        policy_ids: &[String],
+    ) -> Result<String, FaceError> {
+        let tee = requests.first().map(|request| request.evidence.tee);
+        let result = self.inner.passports.evaluate(requests, policy_ids).await;
+        self.counted(tee, result.as_ref().err());
+        let issued = result?;
+        tracing::debug!(caller = %caller.name(), jti = issued.verdict.jti, "evaluated");
+        Ok(issued.token)
+    }
+
+    /// A token for a guest.
+    async fn passport(&self, request: AttestationRequest) -> Result<String, FaceError> {
+        let opened = self.inner.passports.open(request).await?;
+        let tee = opened.tee();
+        let result = self.inner.passports.redeem(opened).await;
+        self.counted(Some(tee), result.as_ref().err());
+        Ok(result?.token)
+    }
+
+    fn counted(&self, tee: Option<assay_types::Tee>, error: Option<&PassportError>) {
+        if let Some(tee) = tee {
+            self.inner.metrics.evaluated(tee, error.is_none());
+        }
+        if let Some(error) = error {
+            tracing::info!(code = error.code(), %error, "attestation refused");
+        }
+    }
+
+    pub(crate) fn challenge(&self, tee: &str) -> Result<String, FaceError> {
+        let challenge = self.inner.passports.challenge(tee)?;
+        self.inner.metrics.challenged();
+        Ok(challenge)
+    }
+
+    /// Sets a policy, in a task of its own: a caller who goes away half-way must not leave a policy in the
+    /// store that is not in force.
+    pub(crate) async fn set_policy(&self, caller: Caller, id: String, text: String) -> Result<(), FaceError> {
+        let service = std::sync::Arc::clone(&self.inner.service);
+        let change = async move {
+            service.policies().set(&id, &text).await?;
+            tracing::info!(policy = id, caller = %caller.name(), "policy set");
+            Ok(())
+        };
+        tokio::spawn(change).await.map_err(|_| FaceError::internal("a change of policies was interrupted"))?
+    }
+
+    async fn json<T: DeserializeOwned>(&self, body: Body) -> Result<T, FaceError> {
+        let bytes = self.body(body).await?;
+        serde_json::from_slice(&bytes).map_err(|error| FaceError::Json { detail: error.to_string() })
+    }
+
+    async fn body(&self, body: Body) -> Result<Bytes, FaceError> {
+        let (limit, time) = (self.inner.settings.body_bytes, self.inner.settings.body_timeout);
+        match tokio::time::timeout(time, Limited::new(body, limit).collect()).await {
+            Ok(Ok(collected)) => Ok(collected.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(FaceError::BodyTooLarge { limit }),
+            Ok(Err(_)) => Err(FaceError::BodyCutOff),
+            Err(_) => Err(FaceError::BodyTimeout { seconds: time.as_secs() }),
+        }
+    }
+}
+
+fn plain(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+}
