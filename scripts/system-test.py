@@ -30,6 +30,7 @@ import urllib.request
 
 import agent_bad_input_cases
 import agent_cases
+import parts_cases
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SEED = "11" * 32
@@ -1381,6 +1382,7 @@ def generated_documents(w):
 
 
 agent_cases.register(sys.modules[__name__])
+parts_cases.register(sys.modules[__name__])
 agent_bad_input_cases.register(sys.modules[__name__])
 
 

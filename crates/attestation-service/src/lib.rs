@@ -36,9 +36,7 @@ pub use cache::StoreCache;
 pub use challenge::{Challenge, ChallengeError, ChallengeSealer, Gate, Purpose, sha256};
 pub use defaults::{ATTESTATION_POLICIES, RESOURCE_POLICIES, RESOURCE_POLICY_ID};
 pub use error::EvaluationError;
-pub use faces::{
-    Discovery, FaceError, FaceParts, FaceSettings, Faces, grpc_code, http_status, requested_base,
-};
+pub use faces::{Discovery, FaceError, FaceParts, FaceSettings, Faces, http_status, requested_base};
 pub use housekeeping::{Kept, keep_house};
 pub use issue::{Issued, TokenSettings};
 pub use keys::{KeyError, KeySettings, TokenKeys};

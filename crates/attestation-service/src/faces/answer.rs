@@ -1,4 +1,4 @@
-//! The one place where a fault becomes an HTTP status and a gRPC code.
+//! The one place where a fault becomes an HTTP status.
 
 use std::borrow::Cow;
 
@@ -7,12 +7,8 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
-use tonic::{Code, Status};
 
 use super::FaceError;
-
-/// The longest text of a gRPC status, in characters: it travels in a header.
-const MAX_MESSAGE: usize = 1024;
 
 /// The HTTP status of a fault.
 pub fn http_status(fault: Fault) -> StatusCode {
@@ -36,28 +32,6 @@ pub fn http_status(fault: Fault) -> StatusCode {
     }
 }
 
-/// The gRPC code of a fault. Evidence that does not hold is `FAILED_PRECONDITION`, so that
-/// `UNAUTHENTICATED` speaks of the caller's own credentials alone.
-pub fn grpc_code(fault: Fault) -> Code {
-    match fault {
-        Fault::Evidence | Fault::ReferenceMismatch => Code::FailedPrecondition,
-        Fault::Unauthenticated => Code::Unauthenticated,
-        Fault::PolicyDenied | Fault::Forbidden => Code::PermissionDenied,
-        Fault::BadRequest | Fault::NotAcceptable | Fault::UnsupportedMediaType | Fault::Unprocessable => {
-            Code::InvalidArgument
-        }
-        Fault::NotFound => Code::NotFound,
-        Fault::MethodNotAllowed => Code::Unimplemented,
-        Fault::RequestTimeout => Code::DeadlineExceeded,
-        Fault::Conflict => Code::AlreadyExists,
-        Fault::TooLarge | Fault::RateLimited | Fault::HeadersTooLarge => Code::ResourceExhausted,
-        Fault::CollateralTransient | Fault::CollateralPermanent | Fault::Unavailable | Fault::BadGateway => {
-            Code::Unavailable
-        }
-        _ => Code::Internal,
-    }
-}
-
 /// What a caller is told: the inside of the service stays there.
 fn told(error: &FaceError) -> Cow<'static, str> {
     match error.fault() {
@@ -67,12 +41,6 @@ fn told(error: &FaceError) -> Cow<'static, str> {
         }
         _ => error.to_string().into(),
     }
-}
-
-/// The status of an error: its code, then its explanation.
-pub(crate) fn status(error: &FaceError) -> Status {
-    let text = format!("{}: {}", error.code(), told(error));
-    Status::new(grpc_code(error.fault()), text.chars().take(MAX_MESSAGE).collect::<String>())
 }
 
 /// The body of an error (RFC 9457).
@@ -117,17 +85,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_and_evidence_are_told_apart() {
-        assert_eq!(grpc_code(Fault::Evidence), Code::FailedPrecondition);
-        assert_eq!(grpc_code(Fault::Unauthenticated), Code::Unauthenticated);
-        assert_eq!(grpc_code(Fault::Forbidden), Code::PermissionDenied);
-        assert_eq!(http_status(Fault::BadGateway), StatusCode::BAD_GATEWAY);
-    }
-
-    #[test]
     fn the_inside_stays_inside() {
-        let error = FaceError::internal("the secret place");
-        assert!(!status(&error).message().contains("secret"));
-        assert!(status(&error).message().starts_with("AS-"));
+        assert!(!told(&FaceError::internal("the secret place")).contains("secret"));
+        let store = assay_store::StoreError::Corrupt { detail: "the secret place".into() };
+        assert!(!told(&FaceError::Store(store)).contains("secret"));
+        assert!(told(&FaceError::TookTooLong { seconds: 7 }).contains("7 seconds"));
     }
 }

@@ -1,11 +1,11 @@
 //! gRPC: the service of `attestation.proto`, health (`grpc.health.v1`) and reflection.
 
+use assay_remote::status;
 use axum::Router;
 use tonic::server::NamedService;
 use tonic::{Request, Response, Status, async_trait};
 use tonic_health::pb::health_server::HealthServer;
 
-use super::answer::status;
 use super::guard::Right;
 use super::health::Checks;
 use super::{FaceError, Faces};

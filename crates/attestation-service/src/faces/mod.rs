@@ -25,7 +25,7 @@ use assay_store::Store;
 use assay_types::Clock;
 use axum::Router;
 
-pub use answer::{grpc_code, http_status};
+pub use answer::http_status;
 pub use error::FaceError;
 pub use wellknown::{Discovery, requested_base};
 

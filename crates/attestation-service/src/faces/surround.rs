@@ -4,6 +4,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
+use assay_remote::status;
 use assay_types::Coded as _;
 use aws_lc_rs::rand;
 use axum::extract::{MatchedPath, Request, State};
@@ -14,7 +15,7 @@ use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, header};
 use tracing::Instrument as _;
 
-use super::answer::{status, write_problem};
+use super::answer::write_problem;
 use super::error::pending;
 use super::{FaceError, Faces};
 
@@ -40,7 +41,7 @@ pub(crate) async fn surround(State(faces): State<Faces>, request: Request, next:
     if let Some(error) = pending(&response) {
         log(&error);
         if grpc {
-            response = status(&error).into_http();
+            response = status(&*error).into_http();
         } else {
             write_problem(&error, &id, &mut response);
         }

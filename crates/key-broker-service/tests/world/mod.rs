@@ -18,7 +18,7 @@ use assay_attestation_service::{
 use assay_collateral::CollateralService;
 use assay_emulator::{Emulator, Seed};
 use assay_key_broker_service::{
-    ADMIN_KEY_FILE, AdminKey, Attestation, DEFAULT_AUDIENCE, KeyBroker, Parts, Role, Settings,
+    ADMIN_KEY_FILE, AdminKey, Attestation, DEFAULT_AUDIENCE, KeyBroker, Parts, Role, Settings, TrustedIssuer,
 };
 use assay_policy::{Admission, Limits, PolicyKind, TrialProcess};
 use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
@@ -54,7 +54,20 @@ pub struct World {
     pub router: Router,
     settings: Settings,
     folder: Arc<tempfile::TempDir>,
-    layered: bool,
+    kind: Kind,
+}
+
+/// Who evaluates.
+#[derive(Clone, Default)]
+pub enum Kind {
+    #[default]
+    Ordinary,
+    /// With a verifier in the shape of Arm CCA's.
+    Layered,
+    /// Somebody else, and whose tokens are believed beside.
+    Elsewhere(Attestation, Option<Arc<TrustedIssuer>>),
+    /// The service in this process, and somebody else's tokens are believed too.
+    Trusting(Arc<TrustedIssuer>),
 }
 
 /// Settings without rate limits: all requests of a test come from one address.
@@ -140,13 +153,19 @@ impl World {
 
     pub async fn with(settings: Settings) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        World::on(folder, settings, Arc::new(FixedClock::new(NOW)), None, false).await
+        World::on(folder, settings, Arc::new(FixedClock::new(NOW)), None, Kind::Ordinary).await
     }
 
     /// With a verifier in the shape of Arm CCA's.
     pub async fn layered(settings: Settings) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        World::on(folder, settings, Arc::new(FixedClock::new(NOW)), None, true).await
+        World::on(folder, settings, Arc::new(FixedClock::new(NOW)), None, Kind::Layered).await
+    }
+
+    /// Where somebody else evaluates, or is believed.
+    pub async fn of_kind(kind: Kind) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        World::on(folder, settings(), Arc::new(FixedClock::new(NOW)), None, kind).await
     }
 
     /// With resource policies that were admitted before: id and text.
@@ -157,22 +176,22 @@ impl World {
             let digest = Digest::sha384(text.as_bytes());
             store.put_policy("resource", id, text, &digest, NOW).await.unwrap();
         }
-        World::on(folder, settings(), Arc::new(FixedClock::new(NOW)), Some(store), false).await
+        World::on(folder, settings(), Arc::new(FixedClock::new(NOW)), Some(store), Kind::Ordinary).await
     }
 
     /// The same store in a new process, as far as one process can play it.
     pub async fn restarted(self) -> Self {
-        let World { store, broker, router, attestation, folder, settings, clock, layered, .. } = self;
+        let World { store, broker, router, attestation, folder, settings, clock, kind, .. } = self;
         drop((broker, router, attestation));
         store.close().await;
-        World::on(folder, settings, clock, None, layered).await
+        World::on(folder, settings, clock, None, kind).await
     }
 
     /// A second service on the same store.
     pub async fn replica(&self) -> Self {
         let store = Some(self.store.clone());
         let (folder, clock) = (Arc::clone(&self.folder), Arc::clone(&self.clock));
-        World::on(folder, self.settings.clone(), clock, store, self.layered).await
+        World::on(folder, self.settings.clone(), clock, store, self.kind.clone()).await
     }
 
     async fn on(
@@ -180,7 +199,7 @@ impl World {
         settings: Settings,
         clock: Arc<FixedClock>,
         store: Option<Store>,
-        layered: bool,
+        kind: Kind,
     ) -> Self {
         let store = match store {
             Some(store) => store,
@@ -198,7 +217,10 @@ impl World {
         let corims = CorimSettings { signers, ..CorimSettings::default() };
         let values = ReferenceValues::load_with(store.clone(), shared.clone(), corims).await.unwrap();
         let registry = Registry::new(trust).unwrap();
-        let registry = if layered { registry.with(Arc::new(layered::LayeredVerifier)) } else { registry };
+        let registry = match kind {
+            Kind::Layered => registry.with(Arc::new(layered::LayeredVerifier)),
+            _ => registry,
+        };
         let policies = async |kind, bundled| {
             let admission = Admission::new(trial(), Limits::default());
             Arc::new(PolicySet::load(kind, bundled, store.clone(), admission, shared.clone()).await.unwrap())
@@ -216,10 +238,16 @@ impl World {
         ));
         let key_file = folder.path().join(ADMIN_KEY_FILE);
         let admin_key = AdminKey::load_or_create(&key_file).unwrap().0;
+        let local = Attestation::Local(Arc::clone(&attestation));
+        let (evaluating, trusted_issuer) = match &kind {
+            Kind::Ordinary | Kind::Layered => (local, None),
+            Kind::Elsewhere(elsewhere, trusted) => (elsewhere.clone(), trusted.clone()),
+            Kind::Trusting(trusted) => (local, Some(Arc::clone(trusted))),
+        };
         let broker = KeyBroker::new(Parts {
             store: store.clone(),
-            attestation: Attestation::Local(Arc::clone(&attestation)),
-            trusted_issuer: None,
+            attestation: evaluating,
+            trusted_issuer,
             resource_policies: policies(PolicyKind::Resource, RESOURCE_POLICIES).await,
             admin_key,
             settings: settings.clone(),
@@ -229,7 +257,7 @@ impl World {
         .unwrap();
         let router = broker.router();
         let admin = AdminKey::load(&key_file).unwrap();
-        World { broker, attestation, store, clock, admin, emulator, router, settings, folder, layered }
+        World { broker, attestation, store, clock, admin, emulator, router, settings, folder, kind }
     }
 
     pub fn admin_token(&self, role: Role) -> String {
