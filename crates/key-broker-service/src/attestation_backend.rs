@@ -96,7 +96,8 @@ impl KeyBroker {
         if let Attestation::Remote(remote) = self.attestation() {
             remote.ready().await?;
         }
-        if let Some(trusted) = self.trusted_issuer() {
+        // With a service of our own, another one's keys are something more.
+        if let (None, Some(trusted)) = (self.attestation().local(), self.trusted_issuer()) {
             trusted.ready().await?;
         }
         Ok(())
