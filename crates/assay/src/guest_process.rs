@@ -105,8 +105,7 @@ impl GuestProcess {
 fn configuration(plan: &GuestPlan<'_>, rest: &str, root: &str, init_data: &str) -> String {
     let (url, log) = (plan.url, plan.dir.join("log").display().to_string());
     let service = plan.passport_url.unwrap_or(url);
-    let passport =
-        if plan.passport_url.is_some() { "[token_configs.kbs]\npassport = true\n\n" } else { "" };
+    let passport = if plan.passport_url.is_some() { "[token_configs.kbs]\npassport = true\n\n" } else { "" };
     format!(
         "kbs = \"{url}\"\n\n{passport}\
          [token_configs.coco_as]\nurl = \"{service}\"\n\n\

@@ -1,20 +1,24 @@
 //! Wiring: from settings to a running server.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use assay_access::Authority;
 use assay_attestation_service::{
-    ATTESTATION_POLICIES, AttestationService, KeySettings, PolicySet, RESOURCE_POLICIES, Registry, TokenKeys,
-    TokenSettings, TrustSettings,
+    ATTESTATION_POLICIES, AttestationService, FaceParts, FaceSettings, Faces, KeySettings, PassportSettings,
+    PolicySet, RESOURCE_POLICIES, Rate, Registry, TokenKeys, TokenSettings, TrustSettings,
 };
 use assay_collateral::CollateralService;
-use assay_key_broker_service::{AdminKey, Attestation, KeyBroker, Parts, Rate};
+use assay_key_broker_service::{
+    Attestation, KeyBroker, Parts, RemoteAttestation, TrustedIssuer, TrustedIssuerSettings,
+};
 use assay_policy::PolicyKind;
 use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
-use assay_store::{KeyEncryptionKey, Store, StoreOptions};
+use assay_store::Store;
 use assay_tee_cca::CcaSettings;
 use assay_tee_intel::IntelSettings;
 use assay_tee_snp::{CrlPolicy, SnpSettings, VmplPolicy};
@@ -24,83 +28,168 @@ use assay_veraison::{VeraisonClient, VeraisonSettings};
 
 use crate::clock::SystemClock;
 use crate::commands::policy_offline::admission;
-use crate::data_dir::DataDir;
 use crate::output;
 use crate::settings::{CcaVerifierKind, Settings};
 
-/// The parts of a server that its caller needs.
-pub(crate) struct Built {
-    pub(crate) broker: KeyBroker,
+/// What every part stands on.
+pub(crate) struct Foundation {
     pub(crate) store: Store,
-    pub(crate) collateral: CollateralService,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Whether the admin key did not exist before.
     pub(crate) made_admin_key: bool,
 }
 
-/// Opens the store and puts the parts together. What does not exist yet is made: data directory,
-/// key-encryption key, admin key, store, signing key.
-pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let dir = DataDir::new(&settings.server.data_dir);
-    dir.create().with_context(|| format!("the data directory {}", settings.server.data_dir.display()))?;
-    let store = Store::open(StoreOptions {
-        database: dir.database(),
-        key_encryption_key: KeyEncryptionKey::load_or_create(&dir.key_encryption_key())?,
-    })
-    .await?;
-    let (admin_key, made_admin_key) = AdminKey::load_or_create(&dir.admin_key())?;
+/// An attestation service, and what it fetches for itself.
+pub(crate) struct BuiltService {
+    pub(crate) service: Arc<AttestationService>,
+    pub(crate) collateral: CollateralService,
+}
 
+/// Opens the store and reads who may do what. What does not exist yet is made: data directory,
+/// key-encryption key, store, admin key.
+pub(crate) async fn foundation(settings: &Settings) -> anyhow::Result<Foundation> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store = crate::store::open(settings, true).await?;
+    let admin_keys = Arc::new(crate::admin::keys(settings, &store, Arc::clone(&clock)).await?);
+    let made_admin_key = admin_keys.made();
+    let clients = settings.access.clients.clone();
+    let authority = Arc::new(Authority::new(admin_keys, &settings.access.audience, clients)?);
+    Ok(Foundation { store, authority, clock, made_admin_key })
+}
+
+/// The attestation service. Its signing key is made where there is none.
+pub(crate) async fn attestation_service(
+    settings: &Settings,
+    foundation: &Foundation,
+) -> anyhow::Result<BuiltService> {
+    let (store, clock) = (&foundation.store, &foundation.clock);
     let trust = trust(settings)?;
-    let (collateral, _) =
-        crate::collateral::service(&settings.collateral, &trust, &store, Arc::clone(&clock))?;
-    let registry = registry(settings, trust, clock.clone())?;
-    let policies = Arc::new(
-        PolicySet::load(
-            PolicyKind::Attestation,
-            ATTESTATION_POLICIES,
-            store.clone(),
-            admission()?,
-            clock.clone(),
-        )
-        .await?,
-    );
-    let resource_policies = Arc::new(
-        PolicySet::load(PolicyKind::Resource, RESOURCE_POLICIES, store.clone(), admission()?, clock.clone())
-            .await?,
-    );
-    let values = Arc::new(ReferenceValues::load_with(store.clone(), clock.clone(), corims(settings)?).await?);
+    let (collateral, _) = crate::collateral::service(&settings.collateral, &trust, store, Arc::clone(clock))?;
+    let registry = registry(settings, trust, Arc::clone(clock))?;
+    let policies = policies(PolicyKind::Attestation, ATTESTATION_POLICIES, foundation).await?;
+    let values =
+        Arc::new(ReferenceValues::load_with(store.clone(), Arc::clone(clock), corims(settings)?).await?);
     let key_settings = KeySettings {
         algorithm: SigningAlgorithm::from_name(&settings.token.algorithm).context("token.algorithm")?,
         sign_for: settings.token.rotate_days * 86_400,
         publish_after: settings.token.lifetime_seconds + 3600,
     };
-    let keys =
-        Arc::new(TokenKeys::load(store.clone(), key_settings, &settings.token.issuer, clock.clone()).await?);
+    let issuer = &settings.token.issuer;
+    let keys = TokenKeys::load(store.clone(), key_settings, issuer, Arc::clone(clock)).await?;
     let token_settings = TokenSettings {
-        issuer: settings.token.issuer.clone(),
+        issuer: issuer.clone(),
         lifetime: settings.token.lifetime_seconds,
         ..TokenSettings::default()
     };
-    let attestation = Arc::new(AttestationService::new(
+    let service = AttestationService::new(
         registry,
         collateral.clone(),
         policies,
         values,
-        keys,
+        Arc::new(keys),
         token_settings,
-        clock.clone(),
-    ));
-    let broker = KeyBroker::new(Parts {
-        store: store.clone(),
-        attestation: Attestation::Local(attestation),
-        trusted_issuer: None,
-        resource_policies,
-        admin_key,
-        settings: broker_settings(settings)?,
-        clock,
+        Arc::clone(clock),
+    );
+    Ok(BuiltService { service: Arc::new(service), collateral })
+}
+
+/// The attestation service's own door.
+pub(crate) async fn faces(
+    settings: &Settings,
+    foundation: &Foundation,
+    service: &BuiltService,
+) -> anyhow::Result<Faces> {
+    let door = &settings.attestation_service;
+    let defaults = assay_key_broker_service::Settings::default();
+    Ok(Faces::new(FaceParts {
+        service: Arc::clone(&service.service),
+        store: foundation.store.clone(),
+        authority: Arc::clone(&foundation.authority),
+        settings: FaceSettings {
+            guests: door.guests,
+            passports: PassportSettings {
+                challenge_seconds: settings.limits.session_seconds,
+                verdict_seconds: defaults.verdict_seconds,
+                policies: Vec::new(),
+            },
+            body_bytes: settings.limits.body_bytes,
+            body_timeout: defaults.body_timeout,
+            request_timeout: Duration::from_secs(settings.limits.request_seconds),
+            public_url: door.public_url.clone(),
+            housekeeping_interval: defaults.housekeeping_interval,
+        },
+        clock: Arc::clone(&foundation.clock),
+        beside: axum::Router::new(),
+        descriptors: Vec::new(),
     })
-    .await?;
-    Ok(Built { broker, store, collateral, made_admin_key })
+    .await?)
+}
+
+/// The key broker. Evidence is evaluated by `local`, else by the remote service of the settings, else by nobody.
+pub(crate) async fn key_broker(
+    settings: &Settings,
+    foundation: &Foundation,
+    local: Option<Arc<AttestationService>>,
+) -> anyhow::Result<KeyBroker> {
+    let trusted_issuer = trusted_issuer(settings, foundation)?;
+    let remote = settings.attestation.remote(settings.danger.plaintext_attestation_service);
+    let attestation = match (local, remote, &trusted_issuer) {
+        (Some(service), None, _) => Attestation::Local(service),
+        (Some(_), Some(_), _) => anyhow::bail!(
+            "attestation.address names a remote attestation service, and this process has its own: run `assay serve kbs`, or \
+             leave it out"
+        ),
+        (None, Some(remote), Some(trusted)) => {
+            let (trusted, clock) = (Arc::clone(trusted), Arc::clone(&foundation.clock));
+            let tees = settings.attestation.tees.clone();
+            Attestation::Remote(Arc::new(RemoteAttestation::new(remote, trusted, tees, clock)?))
+        }
+        (None, None, Some(_)) => Attestation::Elsewhere,
+        (None, _, None) => anyhow::bail!(
+            "a key broker alone needs attestation.address, the service to ask, or attestation.trusted_keys, whose tokens to \
+             believe"
+        ),
+    };
+    Ok(KeyBroker::new(Parts {
+        store: foundation.store.clone(),
+        attestation,
+        trusted_issuer,
+        resource_policies: policies(PolicyKind::Resource, RESOURCE_POLICIES, foundation).await?,
+        authority: Arc::clone(&foundation.authority),
+        settings: broker_settings(settings)?,
+        clock: Arc::clone(&foundation.clock),
+    })
+    .await?)
+}
+
+/// Whose tokens are believed beside our own.
+fn trusted_issuer(
+    settings: &Settings,
+    foundation: &Foundation,
+) -> anyhow::Result<Option<Arc<TrustedIssuer>>> {
+    let attestation = &settings.attestation;
+    if !attestation.trusts() {
+        return Ok(None);
+    }
+    let settings = TrustedIssuerSettings {
+        keys: attestation.trusted_keys.clone(),
+        ca_certificate: attestation.trusted_keys_ca_certificate.clone(),
+        certificates: attestation.trusted_certificates.clone(),
+        issuer: attestation.issuer.clone(),
+        ..TrustedIssuerSettings::default()
+    };
+    let issuer = TrustedIssuer::new(settings, Arc::clone(&foundation.clock)).context("attestation")?;
+    Ok(Some(Arc::new(issuer)))
+}
+
+async fn policies(
+    kind: PolicyKind,
+    bundled: &[(&str, &str)],
+    foundation: &Foundation,
+) -> anyhow::Result<Arc<PolicySet>> {
+    let (store, clock) = (foundation.store.clone(), Arc::clone(&foundation.clock));
+    Ok(Arc::new(PolicySet::load(kind, bundled, store, admission()?, clock).await?))
 }
 
 fn registry(settings: &Settings, trust: TrustSettings, clock: Arc<dyn Clock>) -> anyhow::Result<Registry> {
@@ -178,20 +267,23 @@ pub(crate) fn trust(settings: &Settings) -> anyhow::Result<TrustSettings> {
     })
 }
 
-fn broker_settings(settings: &Settings) -> anyhow::Result<assay_key_broker_service::Settings> {
-    let per_minute = NonZeroU32::new(settings.limits.attestations_per_minute);
-    let rate = per_minute.map(|per_minute| Rate {
+/// How often one client address may attest.
+fn rate(settings: &Settings) -> Option<Rate> {
+    NonZeroU32::new(settings.limits.attestations_per_minute).map(|per_minute| Rate {
         per_minute,
         burst: NonZeroU32::new(per_minute.get() / 10).unwrap_or(NonZeroU32::MIN),
-    });
-    let trusted_proxies = settings
-        .server
-        .trusted_proxies
-        .iter()
-        .map(|text| {
-            text.parse().with_context(|| format!("server.trusted_proxies: {text:?} is not an address"))
-        })
-        .collect::<anyhow::Result<_>>()?;
+    })
+}
+
+fn trusted_proxies(settings: &Settings) -> anyhow::Result<Vec<IpAddr>> {
+    let read = |text: &String| {
+        text.parse().with_context(|| format!("server.trusted_proxies: {text:?} is not an address"))
+    };
+    settings.server.trusted_proxies.iter().map(read).collect()
+}
+
+fn broker_settings(settings: &Settings) -> anyhow::Result<assay_key_broker_service::Settings> {
+    let rate = rate(settings);
     Ok(assay_key_broker_service::Settings {
         session_seconds: settings.limits.session_seconds,
         attestation_api: settings.server.attestation_api,
@@ -203,7 +295,7 @@ fn broker_settings(settings: &Settings) -> anyhow::Result<assay_key_broker_servi
         drain: Duration::from_secs(settings.server.drain_seconds),
         auth_rate: rate,
         attest_rate: rate,
-        trusted_proxies,
+        trusted_proxies: trusted_proxies(settings)?,
         public_url: settings.server.public_url.clone(),
         ..assay_key_broker_service::Settings::default()
     })

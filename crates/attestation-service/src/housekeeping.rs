@@ -1,5 +1,6 @@
 //! What is done again and again beside the requests.
 
+use assay_access::AdminKeys;
 use assay_store::Store;
 use assay_types::{Coded as _, UnixTime};
 
@@ -14,6 +15,8 @@ pub struct Kept<'a> {
     pub keys: Option<&'a TokenKeys>,
     /// The keys that seal challenges.
     pub sealer: &'a ChallengeSealer,
+    /// The keys that sign admin tokens.
+    pub admin_keys: &'a AdminKeys,
 }
 
 /// One round: removes ended sessions, makes new keys where they are due, learns of those that replicas made.
@@ -42,6 +45,9 @@ pub async fn keep_house(kept: &Kept<'_>, now: UnixTime) -> u64 {
             }
         }
         Err(error) => tracing::error!(%error, "rotating the session-sealing key failed"),
+    }
+    if let Err(error) = kept.admin_keys.reload().await {
+        tracing::error!(%error, code = error.code(), "reading the admin keys failed");
     }
     swept
 }

@@ -23,6 +23,7 @@ mod keys;
 mod messages;
 mod passport;
 mod policy_set;
+mod rate_limit;
 mod record;
 mod registry;
 mod service;
@@ -46,6 +47,7 @@ pub use messages::{
 };
 pub use passport::{Opened, PassportError, PassportSettings, Passports};
 pub use policy_set::{PolicyInForce, PolicyListing, PolicySet, PolicySetError};
+pub use rate_limit::{AddressLimiter, Rate, client_address};
 pub use record::record;
 pub use registry::{BadAnchors, Registry, TrustSettings, catalogue};
 pub use service::{

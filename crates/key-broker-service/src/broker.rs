@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use assay_attestation_service::{ChallengeSealer, Kept, PassportSettings, Passports, PolicySet, keep_house};
+use assay_access::Authority;
+use assay_attestation_service::{
+    AddressLimiter, ChallengeSealer, Kept, PassportSettings, Passports, PolicySet, keep_house,
+};
 use assay_store::Store;
 use assay_token::TokenError;
 use assay_types::{Clock, UnixTime};
 
-use crate::admin::{AdminKey, AdminVerifier};
-use crate::limits::{AddressLimiter, Limiters};
+use crate::limits::Limiters;
 use crate::metrics::Metrics;
 use crate::session::Sessions;
 use crate::trusted_issuer::TrustedIssuer;
@@ -27,8 +29,8 @@ pub struct Parts {
     pub trusted_issuer: Option<Arc<TrustedIssuer>>,
     /// The resource policies.
     pub resource_policies: Arc<PolicySet>,
-    /// The key whose admin tokens are accepted.
-    pub admin_key: AdminKey,
+    /// Who may administer.
+    pub authority: Arc<Authority>,
     /// The settings.
     pub settings: Settings,
     /// The time.
@@ -68,7 +70,7 @@ struct Inner {
     resource_policies: Arc<PolicySet>,
     settings: Settings,
     clock: Arc<dyn Clock>,
-    admin: AdminVerifier,
+    authority: Arc<Authority>,
     sealer: Arc<ChallengeSealer>,
     sessions: Sessions,
     limiters: Limiters,
@@ -83,7 +85,7 @@ impl KeyBroker {
     /// # Errors
     /// [`StartError`].
     pub async fn new(parts: Parts) -> Result<Self, StartError> {
-        let Parts { store, attestation, trusted_issuer, resource_policies, admin_key, settings, clock } =
+        let Parts { store, attestation, trusted_issuer, resource_policies, authority, settings, clock } =
             parts;
         check(&settings)?;
         let trusted_issuer = match &attestation {
@@ -113,7 +115,7 @@ impl KeyBroker {
             attest: settings.attest_rate.map(AddressLimiter::new),
         };
         let inner = Inner {
-            admin: AdminVerifier::new(&admin_key, &settings.admin_audience)?,
+            authority,
             sessions: Sessions::new(attestation.clone(), trusted_issuer.clone(), store.clone())?,
             store,
             attestation,
@@ -144,7 +146,8 @@ impl KeyBroker {
     pub async fn keep_house(&self) {
         let now = self.now();
         let keys = self.attestation().local().map(|service| service.keys().as_ref());
-        let kept = Kept { store: self.store(), keys, sealer: self.sealer() };
+        let kept =
+            Kept { store: self.store(), keys, sealer: self.sealer(), admin_keys: self.authority().keys() };
         self.metrics().swept(keep_house(&kept, now).await);
         self.refresh_trust().await;
         for limiter in [&self.limiters().auth, &self.limiters().attest].into_iter().flatten() {
@@ -190,8 +193,8 @@ impl KeyBroker {
         &self.inner.settings
     }
 
-    pub(crate) fn admin(&self) -> &AdminVerifier {
-        &self.inner.admin
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.inner.authority
     }
 
     pub(crate) fn sealer(&self) -> &ChallengeSealer {
@@ -235,9 +238,6 @@ fn check(settings: &Settings) -> Result<(), StartError> {
     }
     if settings.connections == 0 {
         return wrong("connections", "must not be 0");
-    }
-    if settings.admin_audience.is_empty() {
-        return wrong("admin_audience", "must not be empty");
     }
     Ok(())
 }

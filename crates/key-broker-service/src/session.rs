@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use assay_access::bearer;
 use assay_attestation_service::{AttestationService, Gate, sha256};
 use assay_store::Store;
 use assay_token::jwe::read_tee_public_key;
@@ -14,7 +15,7 @@ use http::request::Parts;
 use moka::sync::Cache;
 use serde_json::Value;
 
-use crate::credentials::{bearer, session_cookie};
+use crate::credentials::session_cookie;
 use crate::remote::token_id;
 use crate::trusted_issuer::{TrustError, TrustedIssuer, unknown_key};
 use crate::{Attestation, KeyBroker, RequestError};

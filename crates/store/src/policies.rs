@@ -3,8 +3,9 @@
 use assay_types::{Digest, UnixTime};
 use serde::Serialize;
 
+use crate::changes::Topic;
 use crate::rows::{column, number, time};
-use crate::sqlite::Row;
+use crate::statement::{Row, statement};
 use crate::{Store, StoreError};
 
 /// What is known of a policy besides its text.
@@ -43,7 +44,7 @@ impl Store {
         now: UnixTime,
     ) -> Result<PolicyInfo, StoreError> {
         let mut writer = self.database().begin().await?;
-        let query = sqlx::query(
+        let query = statement(
             "INSERT INTO policies (kind, id, version, text, digest, created) VALUES ($1, $2, 1, $3, $4, $5) \
              ON CONFLICT (kind, id) DO UPDATE SET version = policies.version + 1, text = excluded.text, \
              digest = excluded.digest, created = excluded.created \
@@ -55,6 +56,7 @@ impl Store {
         .bind(digest.to_string())
         .bind(now.0);
         let rows = writer.fetch_all(query).await?;
+        writer.touch(Topic::Policies).await?;
         writer.finish().await?;
         let row = rows.first().ok_or_else(|| StoreError::Unexpected { detail: "no version".to_owned() })?;
         read_info(row)
@@ -65,7 +67,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn get_policy(&self, kind: &str, id: &str) -> Result<Option<StoredPolicy>, StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "SELECT id, version, digest, created, text FROM policies \
              WHERE kind = $1 AND id = $2 AND text IS NOT NULL",
         )
@@ -79,7 +81,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn list_policies(&self, kind: &str) -> Result<Vec<PolicyInfo>, StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "SELECT id, version, digest, created FROM policies \
              WHERE kind = $1 AND text IS NOT NULL ORDER BY id",
         )
@@ -92,7 +94,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn all_policies(&self, kind: &str) -> Result<Vec<StoredPolicy>, StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "SELECT id, version, digest, created, text FROM policies \
              WHERE kind = $1 AND text IS NOT NULL ORDER BY id",
         )
@@ -107,10 +109,13 @@ impl Store {
     pub async fn delete_policy(&self, kind: &str, id: &str) -> Result<bool, StoreError> {
         let mut writer = self.database().begin().await?;
         let query =
-            sqlx::query("UPDATE policies SET text = NULL WHERE kind = $1 AND id = $2 AND text IS NOT NULL")
+            statement("UPDATE policies SET text = NULL WHERE kind = $1 AND id = $2 AND text IS NOT NULL")
                 .bind(kind)
                 .bind(id);
         let changed = writer.execute(query).await?;
+        if changed > 0 {
+            writer.touch(Topic::Policies).await?;
+        }
         writer.finish().await?;
         Ok(changed > 0)
     }

@@ -46,10 +46,16 @@ pub(super) const KEYS: &[(&str, &str)] = &[
         "attestation.address",
         "The attestation service that a key broker alone asks, ours or Trustee's (gRPC): https://host:port, or http:// to loopback.",
     ),
-    ("attestation.ca_certificate", "The only certificate authority to believe there (PEM). Needed with https."),
+    (
+        "attestation.ca_certificate",
+        "The only certificate authority to believe there (PEM). Needed with https.",
+    ),
     ("attestation.client_certificate", "The certificate chain that is shown there (PEM)."),
     ("attestation.client_key", "Its private key (PEM)."),
-    ("attestation.token_file", "A file with a bearer token that is sent there; read again when it is refused."),
+    (
+        "attestation.token_file",
+        "A file with a bearer token that is sent there; read again when it is refused.",
+    ),
     ("attestation.deadline_seconds", "How long an evaluation there may take."),
     ("attestation.tees", "The TEEs whose evidence it takes; others are refused here."),
     (

@@ -75,6 +75,9 @@ pub(crate) fn write_problem(error: &FaceError, request_id: &str, response: &mut 
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.remove(header::CONTENT_LENGTH);
+    if let FaceError::RateLimited { retry_after } = error {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
+    }
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

@@ -5,6 +5,7 @@ use assay_listener::Connection;
 use http::{Extensions, HeaderMap, header};
 
 use super::{FaceError, Faces};
+use crate::rate_limit::{AddressLimiter, client_address};
 
 /// Something to do, and the roles that may; the role `admin` may do all.
 pub(crate) struct Right {
@@ -38,9 +39,25 @@ impl Faces {
         Ok(caller)
     }
 
-    /// Whether the request comes from a guest: it shows no credentials at all, and guests are let in.
-    pub(crate) fn is_guest(&self, headers: &HeaderMap, extensions: &Extensions) -> bool {
-        let client = extensions.get::<Connection>().is_some_and(|connection| connection.client.is_some());
-        self.inner.settings.guests && !client && !headers.contains_key(header::AUTHORIZATION)
+    /// Whether the request comes from a guest: it shows no credentials at all, and guests are let in. Each of
+    /// their calls is counted by `limiter`.
+    pub(crate) fn is_guest(
+        &self,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+        limiter: Option<&AddressLimiter>,
+    ) -> Result<bool, FaceError> {
+        let connection = extensions.get::<Connection>();
+        let client = connection.is_some_and(|connection| connection.client.is_some());
+        let settings = &self.inner.settings;
+        if !settings.guests || client || headers.contains_key(header::AUTHORIZATION) {
+            return Ok(false);
+        }
+        if let Some(limiter) = limiter {
+            let peer = connection.map(|connection| connection.peer.ip());
+            let address = client_address(peer, headers, &settings.trusted_proxies);
+            limiter.check(address).map_err(|retry_after| FaceError::RateLimited { retry_after })?;
+        }
+        Ok(true)
     }
 }

@@ -15,6 +15,7 @@ mod rest;
 mod surround;
 mod wellknown;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -34,12 +35,17 @@ use crate::AttestationService;
 use crate::challenge::{ChallengeError, ChallengeSealer};
 use crate::housekeeping::{Kept, keep_house};
 use crate::passport::{PassportSettings, Passports};
+use crate::rate_limit::{AddressLimiter, Rate};
 
 /// How the faces behave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaceSettings {
     /// Whether guests without credentials get challenges and tokens.
     pub guests: bool,
+    /// How often one address of a guest may ask for a challenge, and for a token; without limit when `None`.
+    pub guest_rate: Option<Rate>,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Challenges, and the policies that judge what guests bring.
     pub passports: PassportSettings,
     /// The largest request, in bytes.
@@ -84,6 +90,8 @@ struct Inner {
     authority: Arc<Authority>,
     passports: Passports,
     sealer: Arc<ChallengeSealer>,
+    challenge_limiter: Option<AddressLimiter>,
+    attestation_limiter: Option<AddressLimiter>,
     settings: FaceSettings,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
@@ -114,6 +122,8 @@ impl Faces {
             authority,
             passports,
             sealer,
+            challenge_limiter: settings.guest_rate.map(AddressLimiter::new),
+            attestation_limiter: settings.guest_rate.map(AddressLimiter::new),
             settings,
             clock,
             metrics: Metrics::new(),
@@ -145,8 +155,11 @@ impl Faces {
                 store: &self.inner.store,
                 keys: Some(self.inner.service.keys()),
                 sealer: &self.inner.sealer,
+                admin_keys: self.inner.authority.keys(),
             };
             keep_house(&kept, now).await;
+            let limiters = [&self.inner.challenge_limiter, &self.inner.attestation_limiter];
+            limiters.into_iter().flatten().for_each(AddressLimiter::shrink);
         }
     }
 

@@ -47,7 +47,7 @@ async fn attestation(
     body: Body,
 ) -> Result<Response, FaceError> {
     // Before the body is read: it is large.
-    if faces.is_guest(&headers, &extensions) {
+    if faces.is_guest(&headers, &extensions, faces.inner.attestation_limiter.as_ref())? {
         let request: AttestationRequest = faces.json(body).await?;
         return Ok(plain(faces.passport(request).await?));
     }
@@ -64,7 +64,7 @@ async fn challenge(
     extensions: Extensions,
     body: Body,
 ) -> Result<Response, FaceError> {
-    if !faces.is_guest(&headers, &extensions) {
+    if !faces.is_guest(&headers, &extensions, faces.inner.challenge_limiter.as_ref())? {
         faces.allow(&headers, &extensions, &Right::EVALUATE)?;
     }
     let request: ChallengeRequest = faces.json(body).await?;

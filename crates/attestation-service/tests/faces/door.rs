@@ -40,6 +40,8 @@ impl Drop for Door {
 pub fn settings(guests: bool) -> FaceSettings {
     FaceSettings {
         guests,
+        guest_rate: None,
+        trusted_proxies: Vec::new(),
         passports: PassportSettings { challenge_seconds: 300, verdict_seconds: 300, policies: Vec::new() },
         body_bytes: 2 << 20,
         body_timeout: Duration::from_secs(15),

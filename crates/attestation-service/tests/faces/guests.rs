@@ -99,6 +99,20 @@ async fn a_guest_has_less_freedom_than_a_key_broker() {
 }
 
 #[tokio::test]
+async fn a_guest_that_asks_too_often_waits() {
+    use assay_attestation_service::{FaceSettings, Rate};
+    let rate = Rate { per_minute: 1.try_into().unwrap(), burst: 2.try_into().unwrap() };
+    let settings = FaceSettings { guest_rate: Some(rate), ..crate::door::settings(true) };
+    let door = Door::with(crate::support::World::new().await, settings).await;
+    for expected in [200, 200, 429] {
+        assert_eq!(challenge(&door, "snp").await.0, expected);
+    }
+    let body = json!({ "tee": "snp" }).to_string();
+    let (status, ..) = door.rest(Some(Role::Evaluator), "POST", "/challenge", body).await;
+    assert_eq!(status, 200, "who is known is not counted");
+}
+
+#[tokio::test]
 async fn challenges_end() {
     let door = Door::open(true).await;
     let body = passport(&door, Tee::Snp).await;

@@ -1,7 +1,6 @@
 //! What an administrator of the key broker does at the attestation service, and what only that has.
 
 use assay_access::Role;
-use assay_key_broker_service::Role as AdminRole;
 use assay_types::Tee;
 use http::StatusCode;
 use serde_json::json;
@@ -17,15 +16,15 @@ async fn an_attestation_policy_is_set_at_the_service() {
     let broker = asking(service.settings(Role::PolicyWriter), service.trusted()).await;
     let body = json!({ "policy_id": "mine_cpu", "policy": base64url(POLICY) }).to_string();
     let path = "/kbs/v0/attestation-policy";
-    broker.administer(AdminRole::PolicyWriter, "POST", path, body.clone()).await.ok();
+    broker.administer(Role::PolicyWriter, "POST", path, body.clone()).await.ok();
     assert_eq!(service.world.attestation.policies().get("mine_cpu").unwrap().text.as_ref(), POLICY);
-    let answer = broker.administer(AdminRole::Auditor, "POST", path, body).await;
+    let answer = broker.administer(Role::Auditor, "POST", path, body).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN, "an auditor of the key broker may not");
     let bad = json!({ "policy_id": "mine_cpu", "policy": base64url("package policy\nallow if {") });
-    let answer = broker.administer(AdminRole::PolicyWriter, "POST", path, bad.to_string()).await;
+    let answer = broker.administer(Role::PolicyWriter, "POST", path, bad.to_string()).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text());
     let none = json!({ "policy_id": "mine_cpu", "policy": "=" }).to_string();
-    let answer = broker.administer(AdminRole::PolicyWriter, "POST", path, none).await;
+    let answer = broker.administer(Role::PolicyWriter, "POST", path, none).await;
     assert_eq!(answer.refusal(), (400, "KBS-031".into()));
 }
 
@@ -44,7 +43,7 @@ async fn what_is_not_here_says_where_it_is() {
             ("GET", "/.well-known/jwks.json"),
             ("GET", "/.well-known/openid-configuration"),
         ] {
-            let answer = broker.administer(AdminRole::Admin, method, path, "").await;
+            let answer = broker.administer(Role::Admin, method, path, "").await;
             assert_eq!(answer.refusal(), (404, "KBS-053".into()), "{method} {path}: {}", answer.text());
             let detail = answer.json()["detail"].as_str().unwrap().to_owned();
             assert!(detail.contains(&part), "{detail}");

@@ -1,7 +1,6 @@
 //! RCAR with a real attestation service behind the key broker.
 
 use assay_access::Role;
-use assay_key_broker_service::Role as AdminRole;
 use assay_token::decode_unverified;
 use assay_types::Tee;
 use http::StatusCode;
@@ -33,7 +32,7 @@ async fn a_wanted_guest_gets_its_secret_by_cookie_and_by_token() {
         assert_eq!(verdict["emulated"], true);
         assert_eq!(verdict["attesters"]["cpu0"]["tee"], tee.as_str());
         let path = format!("/kbs/v0/verdict/{}", claims["jti"].as_str().unwrap());
-        assert_eq!(broker.administer(AdminRole::Auditor, "GET", &path, "").await.ok().json(), verdict);
+        assert_eq!(broker.administer(Role::Auditor, "GET", &path, "").await.ok().json(), verdict);
     }
 }
 
@@ -159,7 +158,7 @@ async fn resource_policies_stay_at_the_key_broker() {
     let broker = service.key_broker().await;
     broker.set_resource("a/b/c", b"x").await;
     let body = json!({ "policy": base64url(ALLOW_ALL) }).to_string();
-    broker.administer(AdminRole::PolicyWriter, "POST", "/kbs/v0/resource-policy", body).await.ok();
+    broker.administer(Role::PolicyWriter, "POST", "/kbs/v0/resource-policy", body).await.ok();
     let guest = broker.attested(Tee::Sample, &[]).await;
     assert_eq!(guest.decrypt(&broker.get(&guest, "/kbs/v0/resource/a/b/c").await), b"x");
 }

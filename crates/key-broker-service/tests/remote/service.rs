@@ -45,6 +45,8 @@ impl Service {
             authority: Arc::new(Authority::new(keys, DEFAULT_AUDIENCE, Vec::new()).unwrap()),
             settings: FaceSettings {
                 guests: true,
+                guest_rate: None,
+                trusted_proxies: Vec::new(),
                 passports: PassportSettings {
                     challenge_seconds: 300,
                     verdict_seconds: 300,

@@ -50,7 +50,7 @@ pub(super) async fn run(out: Output) -> anyhow::Result<Exit> {
             .await?;
     out.line(format!("1  A server on an empty store: {}", server.url()))?;
     out.line("   It trusts an emulator's anchors, by a danger option; its tokens say so.")?;
-    let admin = crate::admin::client_for(server.url(), &data)?;
+    let admin = crate::admin::client_for(server.url(), &data).await?;
     crate::admin::register(&admin, &reference_values(&emulator, Tee::Tdx)?, None).await?;
     admin.put_resource(&RESOURCE.parse()?, &SecretBytes::new(SECRET.as_bytes().to_vec())).await?;
     out.line(format!("   Reference values for one TD, and a secret: {RESOURCE}"))?;
@@ -158,17 +158,16 @@ async fn relying_party(url: &str, token: &str) -> anyhow::Result<Value> {
 impl Guest {
     async fn start(dir: &Path, url: &str, options: &[&str]) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir)?;
-        let plan =
-            GuestPlan {
-                dir,
-                url,
-                passport_url: None,
-                tee: "tdx",
-                options,
-                init_data: INIT_DATA,
-                rules: RULES,
-                agent: None,
-            };
+        let plan = GuestPlan {
+            dir,
+            url,
+            passport_url: None,
+            tee: "tdx",
+            options,
+            init_data: INIT_DATA,
+            rules: RULES,
+            agent: None,
+        };
         Ok(Guest(GuestProcess::start(&plan).await?))
     }
 

@@ -45,18 +45,20 @@ pub(super) async fn run(out: Output) -> anyhow::Result<Exit> {
     let roots = roots.display().to_string();
 
     let service_data = dir.path().join("as");
+    register(&service_data).await?;
     let service = attestation_service(&service_data, &roots).await?;
     out.line(format!("1  An attestation service alone: {}", service.url()))?;
     out.line("   It lets guests in, and trusts an emulator's anchors by a danger option.")?;
-    crate::admin::register_at_service(service.url(), &service_data, &reference_values()?).await?;
-    out.line("   Reference values for one guest, registered over gRPC")?;
+    out.line("   Its store has the reference values of one guest.")?;
 
     let broker_data = dir.path().join("kbs");
     let keys = format!("{}/", service.url());
     let trusted = [("ASSAY_ATTESTATION__TRUSTED_KEYS", keys.as_str()), ("ASSAY_LOG__LEVEL", "error")];
     let broker = ServerProcess::part("kbs", &broker_data, &[], &trusted).await?;
     out.line(format!("\n2  A key broker alone: {}", broker.url()))?;
-    out.line("   It evaluates nothing itself; it believes the tokens of that service, whose keys it fetches")?;
+    out.line(
+        "   It evaluates nothing itself; it believes the tokens of that service, whose keys it fetches",
+    )?;
     out.line(format!("   by OpenID discovery at {keys}"))?;
     let admin = crate::admin::client_for(broker.url(), &broker_data).await?;
     admin.put_resource(&RESOURCE.parse()?, &SecretBytes::new(SECRET.as_bytes().to_vec())).await?;
@@ -75,6 +77,14 @@ pub(super) async fn run(out: Output) -> anyhow::Result<Exit> {
     Ok(if right { Exit::Success } else { Exit::Failure })
 }
 
+/// Registers reference values, by a server on the store that the service will have.
+async fn register(data: &Path) -> anyhow::Result<()> {
+    let server = ServerProcess::start(data, &[], &[("ASSAY_LOG__LEVEL", "error")]).await?;
+    let admin = crate::admin::client_for(server.url(), data).await?;
+    crate::admin::register(&admin, &reference_values()?, None).await?;
+    server.stop().await
+}
+
 async fn attestation_service(data: &Path, roots: &str) -> anyhow::Result<ServerProcess> {
     let environment = [("ASSAY_ATTESTATION_SERVICE__GUESTS", "true"), ("ASSAY_LOG__LEVEL", "error")];
     ServerProcess::part("as", data, &["--danger-trust-emulator", roots], &environment).await
@@ -83,7 +93,9 @@ async fn attestation_service(data: &Path, roots: &str) -> anyhow::Result<ServerP
 type Told = (String, Value, Vec<Value>);
 
 async fn tell(dir: &Path, parts: &Parts, roots: &str, out: Output) -> anyhow::Result<Told> {
-    out.line("\n3  A guest with the agent. It attests to the service and shows the token to the key broker:")?;
+    out.line(
+        "\n3  A guest with the agent. It attests to the service and shows the token to the key broker:",
+    )?;
     let folder = dir.join("guest");
     std::fs::create_dir_all(&folder)?;
     let guest = GuestProcess::start(&GuestPlan {
@@ -112,11 +124,7 @@ async fn tell(dir: &Path, parts: &Parts, roots: &str, out: Output) -> anyhow::Re
 }
 
 /// The secret by the agent; its token; and what a relying party reads in it.
-async fn wanted(
-    guest: &GuestProcess,
-    parts: &Parts,
-    out: Output,
-) -> anyhow::Result<(String, String, Value)> {
+async fn wanted(guest: &GuestProcess, parts: &Parts, out: Output) -> anyhow::Result<(String, String, Value)> {
     let url = |path: &str| format!("http://{}{path}", guest.rest());
     out.line(format!("   $ curl {}", url(&format!("/cdh/resource/{RESOURCE}"))))?;
     let (_, secret) = curl(&[&url(&format!("/cdh/resource/{RESOURCE}"))]).await?;
