@@ -3,6 +3,7 @@
 mod collateral;
 mod configfs_tsm;
 mod sealed_secret;
+mod store;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use collateral::{CaArg, CollateralCommand, IntelTee, RefreshArgs, StoreArgs, VendorArg};
 pub(crate) use configfs_tsm::ConfigfsTsmArgs;
 pub(crate) use sealed_secret::{SealCommand, SealedSecretCommand, Signer};
+pub(crate) use store::{KeyCommand, KeyPurpose, StoreCommand, WhichStore};
 
 /// Confidential-computing attestation: prove what a guest is, and give it its secrets.
 #[derive(Debug, Parser)]
@@ -68,6 +70,12 @@ pub(crate) enum Command {
     /// Administrators' keys and tokens.
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// The keys of a server's store: listed, and exchanged beside running servers.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// A server's store as a whole: its schema, its export, its state.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// The server's configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

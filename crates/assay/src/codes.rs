@@ -361,6 +361,8 @@ pub(crate) const ERROR_CODES: &[(&str, &str)] = &[
     ("STORE-028", "All connections to the database are in use."),
     ("STORE-029", "The key-encryption key to be retired is the active one."),
     ("STORE-030", "A text holds a NUL character, which PostgreSQL does not take."),
+    ("STORE-031", "An export of a store is cut off, altered, of another key, or none at all."),
+    ("STORE-032", "The store that an export is to be taken into is not empty."),
     ("TLS-001", "A file with a certificate or a key cannot be read as PEM."),
     ("TLS-002", "A TLS certificate and its key cannot be used."),
     ("TLS-003", "The authorities of client certificates cannot be used."),

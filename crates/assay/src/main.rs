@@ -11,6 +11,7 @@ mod data_dir;
 mod doors;
 mod exit;
 mod file_values;
+mod follow;
 mod guest;
 mod guest_process;
 mod output;
@@ -63,6 +64,8 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::PolicyTrial => Ok(Exit::Failure),
         Command::Demo(args) => asynchronous(commands::demo::run(&args, out)),
         Command::Admin(command) => asynchronous(commands::admin::run(&command, out)),
+        Command::Key(command) => asynchronous(commands::key::run(&command, out)),
+        Command::Store(command) => asynchronous(commands::store::run(&command, out)),
         Command::Attest(args) => asynchronous(commands::attest::run(&args, out)),
         Command::Explain(args) => asynchronous(commands::explain::run(&args, out)),
         Command::Resource(command) => asynchronous(commands::resource::run(&command, out)),

@@ -70,13 +70,8 @@ pub(crate) async fn attestation_service(
     let policies = policies(PolicyKind::Attestation, ATTESTATION_POLICIES, foundation).await?;
     let values =
         Arc::new(ReferenceValues::load_with(store.clone(), Arc::clone(clock), corims(settings)?).await?);
-    let key_settings = KeySettings {
-        algorithm: SigningAlgorithm::from_name(&settings.token.algorithm).context("token.algorithm")?,
-        sign_for: settings.token.rotate_days * 86_400,
-        publish_after: settings.token.lifetime_seconds + 3600,
-    };
     let issuer = &settings.token.issuer;
-    let keys = TokenKeys::load(store.clone(), key_settings, issuer, Arc::clone(clock)).await?;
+    let keys = TokenKeys::load(store.clone(), key_settings(settings)?, issuer, Arc::clone(clock)).await?;
     let token_settings = TokenSettings {
         issuer: issuer.clone(),
         lifetime: settings.token.lifetime_seconds,
@@ -108,6 +103,8 @@ pub(crate) async fn faces(
         authority: Arc::clone(&foundation.authority),
         settings: FaceSettings {
             guests: door.guests,
+            guest_rate: rate(settings),
+            trusted_proxies: trusted_proxies(settings)?,
             passports: PassportSettings {
                 challenge_seconds: settings.limits.session_seconds,
                 verdict_seconds: defaults.verdict_seconds,
@@ -190,6 +187,15 @@ async fn policies(
 ) -> anyhow::Result<Arc<PolicySet>> {
     let (store, clock) = (foundation.store.clone(), Arc::clone(&foundation.clock));
     Ok(Arc::new(PolicySet::load(kind, bundled, store, admission()?, clock).await?))
+}
+
+/// How keys that sign tokens are made.
+pub(crate) fn key_settings(settings: &Settings) -> anyhow::Result<KeySettings> {
+    Ok(KeySettings {
+        algorithm: SigningAlgorithm::from_name(&settings.token.algorithm).context("token.algorithm")?,
+        sign_for: settings.token.rotate_days * 86_400,
+        publish_after: settings.token.lifetime_seconds + 3600,
+    })
 }
 
 fn registry(settings: &Settings, trust: TrustSettings, clock: Arc<dyn Clock>) -> anyhow::Result<Registry> {

@@ -6,6 +6,7 @@ mod access;
 mod attestation;
 mod attestation_service;
 mod collateral;
+mod store;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ pub(crate) use access::Access;
 pub(crate) use attestation::Attestation;
 pub(crate) use attestation_service::AttestationServiceDoor;
 pub(crate) use collateral::{Collateral, IntelUpdate};
+pub(crate) use store::{KeyEncryption, KeySourceKind, StoreSettings};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) server: Server,
     pub(crate) limits: Limits,
     pub(crate) token: Token,
+    pub(crate) store: StoreSettings,
+    pub(crate) key_encryption: KeyEncryption,
     pub(crate) access: Access,
     pub(crate) attestation: Attestation,
     pub(crate) attestation_service: AttestationServiceDoor,
@@ -129,6 +133,7 @@ pub(crate) struct Danger {
     pub(crate) allow_unsigned_corim: bool,
     pub(crate) allow_test_keys: bool,
     pub(crate) plaintext_attestation_service: bool,
+    pub(crate) plaintext_store: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -206,8 +211,15 @@ impl Default for Log {
 }
 
 /// Every key with its meaning, in the order of the file: these, with those of the modules between.
-const KEYS: [&[(&str, &str)]; 6] =
-    [KEYS_BEFORE, access::KEYS, attestation::KEYS, attestation_service::KEYS, collateral::KEYS, KEYS_AFTER];
+const KEYS: [&[(&str, &str)]; 7] = [
+    KEYS_BEFORE,
+    store::KEYS,
+    access::KEYS,
+    attestation::KEYS,
+    attestation_service::KEYS,
+    collateral::KEYS,
+    KEYS_AFTER,
+];
 
 const KEYS_BEFORE: &[(&str, &str)] = &[
     ("server.listen", "The address to listen on."),
@@ -288,6 +300,10 @@ const KEYS_AFTER: &[(&str, &str)] = &[
         "danger.plaintext_attestation_service",
         "DANGER: plain http to the remote attestation service on another machine. Who is on the way reads the token, and all evidence.",
     ),
+    (
+        "danger.plaintext_store",
+        "DANGER: speak to PostgreSQL on other machines without TLS. Whoever is in between reads and changes all.",
+    ),
     ("log.level", "error, warn, info, debug or trace; or a filter such as `info,sqlx=warn`."),
     ("log.json", "One JSON object a line."),
 ];
@@ -343,6 +359,7 @@ impl Settings {
             self.tee.cca.verifier == CcaVerifierKind::Native || self.tee.cca.veraison_url.is_some(),
             "tee.cca.verifier is veraison; then tee.cca.veraison_url is needed"
         );
+        self.store.check()?;
         self.access.check()?;
         self.attestation.check(self.danger.plaintext_attestation_service)?;
         self.collateral.check()?;

@@ -34,13 +34,16 @@ pub mod proto;
 
 pub use appraise::{Appraisal, CHECKS as APPRAISAL_CHECKS};
 pub use cache::StoreCache;
-pub use challenge::{Challenge, ChallengeError, ChallengeSealer, Gate, Purpose, sha256};
+pub use challenge::{
+    Challenge, ChallengeError, ChallengeSealer, Gate, Purpose, SESSION_SEALING_PURPOSE,
+    rotate_session_sealing_key, sha256,
+};
 pub use defaults::{ATTESTATION_POLICIES, RESOURCE_POLICIES, RESOURCE_POLICY_ID};
 pub use error::EvaluationError;
 pub use faces::{Discovery, FaceError, FaceParts, FaceSettings, Faces, http_status, requested_base};
 pub use housekeeping::{Kept, keep_house};
 pub use issue::{Issued, TokenSettings};
-pub use keys::{KeyError, KeySettings, TokenKeys};
+pub use keys::{KeyError, KeySettings, PUBLISH_AHEAD, TOKEN_SIGNING_PURPOSE, TokenKeys};
 pub use messages::{
     AttestationRequest, ChallengeRequest, FormError, InitDataInput, PolicyMessage, RuntimeDataInput,
     VerificationRequest, policy_text,

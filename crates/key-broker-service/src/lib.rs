@@ -47,7 +47,7 @@ mod veraison;
 mod verdict;
 mod wellknown;
 
-pub use assay_attestation_service::Rate;
+pub use assay_attestation_service::{Rate, SESSION_SEALING_PURPOSE, rotate_session_sealing_key};
 pub use attestation_backend::Attestation;
 pub use broker::{KeyBroker, Parts, StartError};
 pub use endpoints::{Access, Content, ENDPOINTS, Endpoint};

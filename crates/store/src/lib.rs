@@ -34,10 +34,13 @@
 
 mod challenge_response;
 mod changes;
+mod check;
 mod clock;
 mod collateral;
 mod database;
+mod dump;
 mod error;
+mod export;
 mod feed;
 mod key_file;
 mod keyring;
@@ -61,7 +64,9 @@ mod store;
 
 pub use challenge_response::{ChallengeResponseSession, ChallengeResponseStatus, SubmittedEvidence};
 pub use changes::Topic;
+pub use check::StoreCheck;
 pub use collateral::{CachedCollateral, CollateralInfo};
+pub use dump::Transferred;
 pub use error::StoreError;
 pub use feed::Feed;
 pub use key_file::KeyEncryptionKey;

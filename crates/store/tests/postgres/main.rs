@@ -18,6 +18,8 @@ mod challenge_response;
 mod changes;
 #[path = "../store/collateral.rs"]
 mod collateral;
+#[path = "../store/dump.rs"]
+mod dump;
 #[path = "../store/encryption.rs"]
 mod encryption;
 mod failures;

@@ -14,6 +14,7 @@ mod challenge_response;
 mod changes;
 mod collateral;
 mod crash;
+mod dump;
 mod encryption;
 mod failures;
 mod key_file;
