@@ -111,6 +111,7 @@ async fn serve(settings: &Settings, part: Part, out: Output) -> anyhow::Result<E
     // Before anything is said to be ready: whoever reads that may ask to stop at once.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    anyhow::ensure!(part != Part::Rvps, "this program cannot run the reference value provider alone yet");
     let foundation = server::foundation(settings).await?;
     let service = match part {
         Part::All | Part::As => Some(server::attestation_service(settings, &foundation).await?),

@@ -22,7 +22,7 @@ async fn an_attestation_policy_is_set_at_the_service() {
     assert_eq!(answer.status, StatusCode::FORBIDDEN, "an auditor of the key broker may not");
     let bad = json!({ "policy_id": "mine_cpu", "policy": base64url("package policy\nallow if {") });
     let answer = broker.administer(Role::PolicyWriter, "POST", path, bad.to_string()).await;
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text());
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.text());
     let none = json!({ "policy_id": "mine_cpu", "policy": "=" }).to_string();
     let answer = broker.administer(Role::PolicyWriter, "POST", path, none).await;
     assert_eq!(answer.refusal(), (400, "KBS-031".into()));

@@ -7,7 +7,8 @@
     clippy::panic,
     clippy::print_stdout,
     clippy::print_stderr,
-    missing_docs
+    missing_docs,
+    unreachable_pub
 )]
 
 #[path = "../world/mod.rs"]

@@ -120,7 +120,7 @@ async fn it_outlives_a_restart_of_the_service_on_the_same_port() {
     let broker = service.key_broker().await;
     let guest = broker.attested(Tee::Snp, &[]).await;
     let address = service.address;
-    drop(service);
+    service.stop().await;
     let other = broker.guest(Tee::Snp).await;
     let refused = broker.attest(&other, &[]).await.refusal();
     assert_eq!(refused.0, 503, "{refused:?}");
@@ -146,7 +146,7 @@ async fn readiness_follows_the_service() {
     service.world.store.close().await;
     let answer = broker.call("GET", "/readyz", &[], "").await;
     assert_eq!(answer.refusal(), (502, "RPC-005".into()), "{}", answer.text());
-    drop(service);
+    service.stop().await;
     let answer = broker.call("GET", "/readyz", &[], "").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text());
     assert_eq!(broker.call("GET", "/healthz", &[], "").await.status, StatusCode::OK);

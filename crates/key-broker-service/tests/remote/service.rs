@@ -12,6 +12,7 @@ use assay_remote::RemoteSettings;
 use assay_types::{Clock as _, FixedClock, Tee};
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::world::{Kind, NOW, World};
@@ -21,13 +22,8 @@ pub struct Service {
     pub address: SocketAddr,
     pub admin: AdminKey,
     pub folder: tempfile::TempDir,
+    stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
 }
 
 impl Service {
@@ -67,16 +63,20 @@ impl Service {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (router, observer) = (faces.router(), Arc::new(faces));
-        let serving = tokio::spawn(serve(
-            router,
-            listener,
-            None,
-            Protocols::Http1And2,
-            Limits::default(),
-            observer,
-            std::future::pending(),
-        ));
-        Service { world, address, admin, folder: tempfile::tempdir().unwrap(), serving }
+        let (stop, stopped) = oneshot::channel::<()>();
+        let limits = Limits { drain: Duration::ZERO, ..Limits::default() };
+        let shutdown = async move {
+            let _ = stopped.await;
+        };
+        let serving =
+            tokio::spawn(serve(router, listener, None, Protocols::Http1And2, limits, observer, shutdown));
+        Service { world, address, admin, folder: tempfile::tempdir().unwrap(), stop, serving }
+    }
+
+    /// Ends it, and every connection of it.
+    pub async fn stop(self) {
+        drop(self.stop);
+        self.serving.await.unwrap();
     }
 
     /// Writes a token of that role to a file of the key broker.
@@ -106,6 +106,8 @@ impl Service {
 
     /// A guest's own token of this service, and the guest.
     pub async fn passport(&self, tee: Tee) -> (crate::world::Guest, String) {
+        // Another test may have been faster.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = reqwest::Client::builder().tls_certs_only([]).no_proxy().build().unwrap();
         let post = async |path: &str, body: String| {
             let url = format!("http://{}{path}", self.address);
