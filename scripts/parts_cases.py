@@ -109,11 +109,13 @@ def register(t):
     def parts_killed(w):
         broker, service = w.parts_kbs, w.parts_as
         service.stop(signal.SIGKILL)
+        time.sleep(1.2)  # The answer is repeated for a second.
         status, _, body = broker.w.http("GET", "/readyz")
         check(status == 503 and b"RPC-001" in body, f"{status} {body}")
         refused = broker.w.attest(expect=1)
         check("RPC-001" in refused.text, refused.text)
         service.start()
+        time.sleep(1.2)
         check(broker.w.http("GET", "/readyz")[0] == 200, "not ready again")
         broker.w.attest(expect=0)
 

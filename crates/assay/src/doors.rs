@@ -1,7 +1,7 @@
 //! The doors of a server: where a part listens, and what it shows of itself.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -10,17 +10,17 @@ use assay_key_broker_service::KeyBroker;
 use assay_listener::{Limits, Protocols, TlsIdentity};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::output::{self, Output};
-use crate::settings::{AttestationServiceDoor, Settings};
+use crate::reload::{self, Reloadable};
+use crate::settings::Settings;
 
 /// A part that listens.
 pub(crate) struct Door {
     part: Part,
     listener: TcpListener,
-    pub(crate) tls: Option<Arc<TlsIdentity>>,
+    tls: Option<Arc<TlsIdentity>>,
 }
 
 /// What is behind a door.
@@ -41,17 +41,13 @@ impl Part {
 impl Door {
     /// The key broker's. That its settings are good was looked at before.
     pub(crate) async fn of_broker(settings: &Settings, broker: KeyBroker) -> anyhow::Result<Self> {
-        let server = &settings.server;
-        let files = (server.tls_certificate.as_deref(), server.tls_key.as_deref());
-        let tls = if server.http { None } else { identity(files, server.client_ca.as_deref())? };
-        Door::open(Part::KeyBroker(broker), server.listen, tls).await
+        Door::open(Part::KeyBroker(broker), settings.server.listen, broker_tls(settings)?).await
     }
 
     /// The attestation service's.
-    pub(crate) async fn of_service(own: &AttestationServiceDoor, faces: Faces) -> anyhow::Result<Self> {
-        let files = (own.tls_certificate.as_deref(), own.tls_key.as_deref());
-        let tls = identity(files, own.client_ca.as_deref()).context("attestation_service")?;
-        let address = own.address();
+    pub(crate) async fn of_service(settings: &Settings, faces: Faces) -> anyhow::Result<Self> {
+        let tls = service_tls(settings)?;
+        let address = settings.attestation_service.address();
         anyhow::ensure!(
             tls.is_some() || address.ip().is_loopback(),
             "attestation_service.listen: plain HTTP is served on loopback addresses only, not on {address}; set \
@@ -98,9 +94,30 @@ impl Door {
         }
     }
 
-    /// Serves until the sender of `stopped` is gone, and then to the end of what is under way.
-    pub(crate) async fn serve(self, limits: Limits, mut stopped: watch::Receiver<()>) {
-        let shutdown = async move { while stopped.changed().await.is_ok() {} };
+    /// The limits that can be set anew while it serves.
+    pub(crate) fn limits(&self) -> Option<Box<dyn Reloadable>> {
+        match &self.part {
+            Part::KeyBroker(broker) => Some(Box::new(reload::Limits(broker.clone()))),
+            Part::AttestationService(_) => None,
+        }
+    }
+
+    /// Its certificate, if it speaks TLS.
+    pub(crate) fn tls_parts(&self, settings: &Settings) -> Option<Box<dyn Reloadable>> {
+        let identity = Arc::clone(self.tls.as_ref()?);
+        let (server, own) = (&settings.server, &settings.attestation_service);
+        let (files, load): ([&Option<PathBuf>; 3], fn(&Settings) -> _) = match self.part {
+            Part::KeyBroker(_) => ([&server.tls_certificate, &server.tls_key, &server.client_ca], broker_tls),
+            Part::AttestationService(_) => {
+                ([&own.tls_certificate, &own.tls_key, &own.client_ca], service_tls)
+            }
+        };
+        let files = files.into_iter().flatten().cloned().collect();
+        Some(Box::new(reload::Tls { identity, files, load }))
+    }
+
+    /// Serves until `shutdown` is ready, and then to the end of what is under way.
+    pub(crate) async fn serve(self, limits: Limits, shutdown: impl Future<Output = ()>) {
         match self.part {
             Part::KeyBroker(broker) => {
                 assay_key_broker_service::serve(&broker, self.listener, self.tls, shutdown).await;
@@ -121,6 +138,23 @@ impl Door {
             }
         }
     }
+}
+
+/// The key broker's certificate, if it speaks TLS.
+fn broker_tls(settings: &Settings) -> anyhow::Result<Option<Arc<TlsIdentity>>> {
+    let server = &settings.server;
+    if server.http {
+        return Ok(None);
+    }
+    let files = (server.tls_certificate.as_deref(), server.tls_key.as_deref());
+    identity(files, server.client_ca.as_deref())
+}
+
+/// The attestation service's, if its door speaks TLS.
+fn service_tls(settings: &Settings) -> anyhow::Result<Option<Arc<TlsIdentity>>> {
+    let own = &settings.attestation_service;
+    let files = (own.tls_certificate.as_deref(), own.tls_key.as_deref());
+    identity(files, own.client_ca.as_deref()).context("attestation_service")
 }
 
 /// What is shown to clients, and which of theirs are believed; nothing without files.

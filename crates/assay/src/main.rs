@@ -16,9 +16,13 @@ mod guest;
 mod guest_process;
 mod output;
 mod process;
+mod reload;
+mod rvps;
 mod server;
 mod settings;
+mod shutdown;
 mod store;
+mod store_numbers;
 
 use std::process::ExitCode;
 
@@ -51,6 +55,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Cca(command) => commands::cca::run(&command, out),
         Command::Config(command) => commands::config::run(&command, out),
         Command::Checks { markdown } => commands::checks::run(markdown, out),
+        Command::Metrics { markdown } => commands::metrics::run(markdown, out),
         Command::SealedSecret(command) => commands::sealed_secret::run(&command, out),
         Command::Token(command) => commands::token::run(&command, out),
         Command::Openapi => {
@@ -70,9 +75,11 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Explain(args) => asynchronous(commands::explain::run(&args, out)),
         Command::Resource(command) => asynchronous(commands::resource::run(&command, out)),
         Command::Policy(command) => asynchronous(commands::policy::run(&command, out)),
+        Command::Rvps(command) => asynchronous(commands::rvps::run(&command, out)),
         Command::ReferenceValue(command) => asynchronous(commands::reference_value::run(&command, out)),
         Command::Endorsement(command) => asynchronous(commands::endorsement::run(&command, out)),
         Command::Collateral(command) => asynchronous(commands::collateral::run(&command, out)),
+        Command::Audit(command) => asynchronous(commands::audit::run(&command, out)),
         Command::Bench(args) => asynchronous(commands::bench::run(&args, out)),
     }
 }

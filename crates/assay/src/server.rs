@@ -12,28 +12,33 @@ use assay_attestation_service::{
     ATTESTATION_POLICIES, AttestationService, FaceParts, FaceSettings, Faces, KeySettings, PassportSettings,
     PolicySet, RESOURCE_POLICIES, Rate, Registry, TokenKeys, TokenSettings, TrustSettings,
 };
+use assay_audit::AuditLog;
 use assay_collateral::CollateralService;
 use assay_key_broker_service::{
     Attestation, KeyBroker, Parts, RemoteAttestation, TrustedIssuer, TrustedIssuerSettings,
 };
 use assay_policy::PolicyKind;
-use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
+use assay_reference_values::{CorimSettings, CorimSigner, ProviderParts, ReferenceValues};
 use assay_store::Store;
 use assay_tee_cca::CcaSettings;
 use assay_tee_intel::IntelSettings;
 use assay_tee_snp::{CrlPolicy, SnpSettings, VmplPolicy};
+use assay_telemetry::Operation;
 use assay_token::{Jwk, SigningAlgorithm};
 use assay_types::{AnchorsFile, Clock};
 use assay_veraison::{VeraisonClient, VeraisonSettings};
 
 use crate::clock::SystemClock;
 use crate::commands::policy_offline::admission;
+use crate::follow::Followers;
 use crate::output;
 use crate::settings::{CcaVerifierKind, Settings};
 
 /// What every part stands on.
 pub(crate) struct Foundation {
+    pub(crate) operation: Operation,
     pub(crate) store: Store,
+    pub(crate) audit: AuditLog,
     pub(crate) authority: Arc<Authority>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether the admin key did not exist before.
@@ -43,35 +48,48 @@ pub(crate) struct Foundation {
 /// An attestation service, and what it fetches for itself.
 pub(crate) struct BuiltService {
     pub(crate) service: Arc<AttestationService>,
+    /// The reference values of the store; `None` where they are elsewhere.
+    pub(crate) values: Option<Arc<ReferenceValues>>,
     pub(crate) collateral: CollateralService,
 }
 
 /// Opens the store and reads who may do what. What does not exist yet is made: data directory,
 /// key-encryption key, store, admin key.
-pub(crate) async fn foundation(settings: &Settings) -> anyhow::Result<Foundation> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+pub(crate) async fn foundation(settings: &Settings, operation: Operation) -> anyhow::Result<Foundation> {
     let store = crate::store::open(settings, true).await?;
+    // All replicas go by the database's clock.
+    let clock: Arc<dyn Clock> = store.clock(Arc::new(SystemClock));
     let admin_keys = Arc::new(crate::admin::keys(settings, &store, Arc::clone(&clock)).await?);
     let made_admin_key = admin_keys.made();
     let clients = settings.access.clients.clone();
     let authority = Arc::new(Authority::new(admin_keys, &settings.access.audience, clients)?);
-    Ok(Foundation { store, authority, clock, made_admin_key })
+    let process = concat!("assay ", env!("CARGO_PKG_VERSION"), " serve");
+    let audit = AuditLog::open(store.clone(), Arc::clone(&clock), settings.audit.settings(), process)
+        .await
+        .context("the audit log")?;
+    Ok(Foundation { operation, store, audit, authority, clock, made_admin_key })
 }
 
 /// The attestation service. Its signing key is made where there is none.
 pub(crate) async fn attestation_service(
     settings: &Settings,
     foundation: &Foundation,
+    followers: &mut Followers,
 ) -> anyhow::Result<BuiltService> {
     let (store, clock) = (&foundation.store, &foundation.clock);
     let trust = trust(settings)?;
     let (collateral, _) = crate::collateral::service(&settings.collateral, &trust, store, Arc::clone(clock))?;
     let registry = registry(settings, trust, Arc::clone(clock))?;
     let policies = policies(PolicyKind::Attestation, ATTESTATION_POLICIES, foundation).await?;
-    let values =
-        Arc::new(ReferenceValues::load_with(store.clone(), Arc::clone(clock), corims(settings)?).await?);
+    let values = crate::rvps::source(settings, store, Arc::clone(clock)).await?;
     let issuer = &settings.token.issuer;
     let keys = TokenKeys::load(store.clone(), key_settings(settings)?, issuer, Arc::clone(clock)).await?;
+    let keys = Arc::new(keys);
+    followers.policies("attestation policies", &policies);
+    followers.token_keys(&keys);
+    if let Some(values) = &values.local {
+        followers.values(values);
+    }
     let token_settings = TokenSettings {
         issuer: issuer.clone(),
         lifetime: settings.token.lifetime_seconds,
@@ -81,12 +99,12 @@ pub(crate) async fn attestation_service(
         registry,
         collateral.clone(),
         policies,
-        values,
-        Arc::new(keys),
+        values.source,
+        keys,
         token_settings,
         Arc::clone(clock),
     );
-    Ok(BuiltService { service: Arc::new(service), collateral })
+    Ok(BuiltService { service: Arc::new(service), values: values.local, collateral })
 }
 
 /// The attestation service's own door.
@@ -101,6 +119,7 @@ pub(crate) async fn faces(
         service: Arc::clone(&service.service),
         store: foundation.store.clone(),
         authority: Arc::clone(&foundation.authority),
+        audit: foundation.audit.clone(),
         settings: FaceSettings {
             guests: door.guests,
             guest_rate: rate(settings),
@@ -117,8 +136,19 @@ pub(crate) async fn faces(
             housekeeping_interval: defaults.housekeeping_interval,
         },
         clock: Arc::clone(&foundation.clock),
-        beside: axum::Router::new(),
-        descriptors: Vec::new(),
+        beside: match &service.values {
+            Some(values) => assay_reference_values::services(ProviderParts {
+                values: values.as_ref().clone(),
+                authority: Arc::clone(&foundation.authority),
+                clock: Arc::clone(&foundation.clock),
+                deadline: Duration::from_secs(settings.limits.request_seconds),
+            }),
+            None => axum::Router::new(),
+        },
+        descriptors: match &service.values {
+            Some(_) => vec![assay_reference_values::proto::DESCRIPTORS],
+            None => Vec::new(),
+        },
     })
     .await?)
 }
@@ -128,6 +158,7 @@ pub(crate) async fn key_broker(
     settings: &Settings,
     foundation: &Foundation,
     local: Option<Arc<AttestationService>>,
+    followers: &mut Followers,
 ) -> anyhow::Result<KeyBroker> {
     let trusted_issuer = trusted_issuer(settings, foundation)?;
     let remote = settings.attestation.remote(settings.danger.plaintext_attestation_service);
@@ -148,16 +179,22 @@ pub(crate) async fn key_broker(
              believe"
         ),
     };
-    Ok(KeyBroker::new(Parts {
+    let resource_policies = policies(PolicyKind::Resource, RESOURCE_POLICIES, foundation).await?;
+    followers.policies("resource policies", &resource_policies);
+    let broker = KeyBroker::new(Parts {
         store: foundation.store.clone(),
         attestation,
         trusted_issuer,
-        resource_policies: policies(PolicyKind::Resource, RESOURCE_POLICIES, foundation).await?,
+        resource_policies,
         authority: Arc::clone(&foundation.authority),
+        audit: foundation.audit.clone(),
         settings: broker_settings(settings)?,
+        operation: foundation.operation.clone(),
         clock: Arc::clone(&foundation.clock),
     })
-    .await?)
+    .await?;
+    followers.broker(&broker);
+    Ok(broker)
 }
 
 /// Whose tokens are believed beside our own.
@@ -221,10 +258,7 @@ fn registry(settings: &Settings, trust: TrustSettings, clock: Arc<dyn Clock>) ->
     Ok(registry.with_veraison(Arc::new(client)))
 }
 
-fn corims(settings: &Settings) -> anyhow::Result<CorimSettings> {
-    if settings.danger.allow_unsigned_corim {
-        tracing::warn!("DANGER: endorsements that nobody signed are taken from whoever may register them");
-    }
+pub(crate) fn corims(settings: &Settings) -> anyhow::Result<CorimSettings> {
     let signer = |file: &PathBuf| {
         CorimSigner::from_text(&output::read_text(file)?).with_context(|| file.display().to_string())
     };
@@ -248,6 +282,9 @@ pub(crate) fn trust(settings: &Settings) -> anyhow::Result<TrustSettings> {
     };
     if settings.danger.allow_sample {
         tracing::warn!("DANGER: evidence of the sample TEE is taken; it proves nothing");
+    }
+    if settings.danger.allow_unsigned_corim {
+        tracing::warn!("DANGER: endorsements that nobody signed are taken from whoever may register them");
     }
     if settings.danger.allow_test_keys {
         tracing::warn!("DANGER: Arm CCA evidence under published keys is taken; anyone can make it");
@@ -288,7 +325,7 @@ fn trusted_proxies(settings: &Settings) -> anyhow::Result<Vec<IpAddr>> {
     settings.server.trusted_proxies.iter().map(read).collect()
 }
 
-fn broker_settings(settings: &Settings) -> anyhow::Result<assay_key_broker_service::Settings> {
+pub(crate) fn broker_settings(settings: &Settings) -> anyhow::Result<assay_key_broker_service::Settings> {
     let rate = rate(settings);
     Ok(assay_key_broker_service::Settings {
         session_seconds: settings.limits.session_seconds,

@@ -5,8 +5,11 @@
 mod access;
 mod attestation;
 mod attestation_service;
+mod audit;
 mod collateral;
+mod reference_values;
 mod store;
+mod telemetry;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,8 +20,11 @@ use serde::{Deserialize, Serialize};
 pub(crate) use access::Access;
 pub(crate) use attestation::Attestation;
 pub(crate) use attestation_service::AttestationServiceDoor;
+pub(crate) use audit::Audit;
 pub(crate) use collateral::{Collateral, IntelUpdate};
+pub(crate) use reference_values::{RemoteValues, RvpsDoor};
 pub(crate) use store::{KeyEncryption, KeySourceKind, StoreSettings};
+pub(crate) use telemetry::Telemetry;
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -36,8 +42,12 @@ pub(crate) struct Settings {
     pub(crate) snp: Snp,
     pub(crate) tee: Tees,
     pub(crate) corim: Corim,
+    pub(crate) audit: Audit,
+    pub(crate) reference_values: RemoteValues,
+    pub(crate) rvps: RvpsDoor,
     pub(crate) danger: Danger,
     pub(crate) log: Log,
+    pub(crate) telemetry: Telemetry,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +62,7 @@ pub(crate) struct Server {
     pub(crate) public_url: Option<String>,
     pub(crate) attestation_api: bool,
     pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) drain_delay_seconds: u64,
     pub(crate) drain_seconds: u64,
 }
 
@@ -134,6 +145,8 @@ pub(crate) struct Danger {
     pub(crate) allow_test_keys: bool,
     pub(crate) plaintext_attestation_service: bool,
     pub(crate) plaintext_store: bool,
+    pub(crate) telemetry_plain_http: bool,
+    pub(crate) plaintext_reference_values: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -155,6 +168,7 @@ impl Default for Server {
             public_url: None,
             attestation_api: false,
             trusted_proxies: Vec::new(),
+            drain_delay_seconds: 0,
             drain_seconds: 10,
         }
     }
@@ -211,14 +225,17 @@ impl Default for Log {
 }
 
 /// Every key with its meaning, in the order of the file: these, with those of the modules between.
-const KEYS: [&[(&str, &str)]; 7] = [
+const KEYS: [&[(&str, &str)]; 10] = [
     KEYS_BEFORE,
     store::KEYS,
     access::KEYS,
     attestation::KEYS,
     attestation_service::KEYS,
     collateral::KEYS,
+    audit::KEYS,
+    reference_values::KEYS,
     KEYS_AFTER,
+    telemetry::KEYS,
 ];
 
 const KEYS_BEFORE: &[(&str, &str)] = &[
@@ -240,6 +257,10 @@ const KEYS_BEFORE: &[(&str, &str)] = &[
         "Open /challenge and /attestation to guests: tokens without RCAR, to be shown to others and here.",
     ),
     ("server.trusted_proxies", "Addresses of proxies whose X-Forwarded-For is believed."),
+    (
+        "server.drain_delay_seconds",
+        "How long after SIGTERM new connections are still taken, while readiness says no: time for load balancers.",
+    ),
     ("server.drain_seconds", "How long requests under way may take after SIGTERM."),
     ("limits.body_bytes", "The largest request body."),
     ("limits.request_seconds", "How long a request may take."),
@@ -304,6 +325,14 @@ const KEYS_AFTER: &[(&str, &str)] = &[
         "danger.plaintext_store",
         "DANGER: speak to PostgreSQL on other machines without TLS. Whoever is in between reads and changes all.",
     ),
+    (
+        "danger.telemetry_plain_http",
+        "DANGER: send spans in the clear to another machine. Who listens learns which requests are made.",
+    ),
+    (
+        "danger.plaintext_reference_values",
+        "DANGER: reference_values.address may be plain HTTP beyond loopback. Whoever is on the way chooses the values.",
+    ),
     ("log.level", "error, warn, info, debug or trace; or a filter such as `info,sqlx=warn`."),
     ("log.json", "One JSON object a line."),
 ];
@@ -333,7 +362,7 @@ impl Settings {
     }
 
     /// What types do not say.
-    fn check(&self) -> anyhow::Result<()> {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
             matches!(self.token.algorithm.as_str(), "ES256" | "ES384"),
             "token.algorithm is {:?}; expected ES256 or ES384",
@@ -363,6 +392,10 @@ impl Settings {
         self.access.check()?;
         self.attestation.check(self.danger.plaintext_attestation_service)?;
         self.collateral.check()?;
+        self.telemetry.check(self.danger.telemetry_plain_http)?;
+        assay_telemetry::Guard::check_filter(&self.log.level).context("log.level")?;
+        self.reference_values.check(self.danger.plaintext_reference_values)?;
+        self.rvps.check()?;
         anyhow::ensure!(!self.snp.allowed_vmpl.is_empty(), "snp.allowed_vmpl is empty: no report could pass");
         Ok(())
     }
@@ -378,8 +411,13 @@ impl Settings {
                 section = head;
                 out.push_str(&format!("\n[{head}]\n"));
             }
+            let hot = if crate::reload::is_hot(key) {
+                "\n# a change takes effect while the server runs"
+            } else {
+                ""
+            };
             let value = tree.pointer(&format!("/{}", key.replace('.', "/"))).cloned().unwrap_or_default();
-            out.push_str(&format!("# {meaning}\n# environment: {}\n", environment_name(key)));
+            out.push_str(&format!("# {meaning}\n# environment: {}{hot}\n", environment_name(key)));
             match toml::Value::try_from(&value) {
                 Ok(value) => out.push_str(&format!("{name} = {value}\n")),
                 Err(_) => out.push_str(&format!("# {name} =\n")),
@@ -444,6 +482,8 @@ mod tests {
             ("[collateral]\nintel_service = \"pccs\"", "collateral.intel_url"),
             ("[collateral]\nintel_service = \"other\"", "other"),
             ("[tee.cca]\nverifier = \"veraison\"", "tee.cca.veraison_url"),
+            ("[reference_values]\naddress = \"http://rvps\"", "reference_values: address"),
+            ("[rvps]\nlisten = \"0.0.0.0:1\"", "rvps.listen"),
             ("[tee.cca]\nverifier = \"other\"", "other"),
             ("[tee.tdx]\nverifier = \"native\"", "tdx"),
             ("[attestation]\naddress = \"http://192.0.2.1:1\"\ntrusted_keys = \"a\"", "loopback"),
@@ -451,6 +491,10 @@ mod tests {
             ("[attestation]\ntees = [\"abacus\"]", "abacus"),
             ("[attestation]\ndeadline_seconds = 0", "attestation.deadline_seconds"),
             ("[server]\nlisten = 5", "listen"),
+            ("[telemetry]\nsample_ratio = 1.5", "telemetry.sample_ratio"),
+            ("[telemetry]\notlp_endpoint = \"http://192.0.2.1:4317\"", "telemetry.otlp_endpoint"),
+            ("[telemetry]\notlp_endpoint = \"https://collector\"", "telemetry.otlp_endpoint"),
+            ("[log]\nlevel = \"a=b=c\"", "log.level"),
             ("=", "TOML"),
         ] {
             std::fs::write(&file, text).unwrap();

@@ -10,6 +10,7 @@
 //! there; [`proto`] the messages of gRPC, for clients too.
 
 mod appraise;
+mod audited;
 mod authenticate;
 mod cache;
 mod challenge;
@@ -33,6 +34,7 @@ mod verdict;
 pub mod proto;
 
 pub use appraise::{Appraisal, CHECKS as APPRAISAL_CHECKS};
+pub use audited::verdict_event;
 pub use cache::StoreCache;
 pub use challenge::{
     Challenge, ChallengeError, ChallengeSealer, Gate, Purpose, SESSION_SEALING_PURPOSE,

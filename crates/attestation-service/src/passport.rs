@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use assay_store::{Store, StoreError};
-use assay_types::{Clock, Coded, Fault, Tee};
+use assay_types::{Clock, Coded, Digest, Fault, Tee};
 use serde_json::Value;
 
 use crate::AttestationService;
@@ -242,6 +242,11 @@ impl Opened {
     /// The TEE of challenge and evidence.
     pub fn tee(&self) -> Tee {
         self.challenge.tee()
+    }
+
+    /// The digest of the evidence.
+    pub fn evidence(&self) -> Digest {
+        self.evidence.evidence.digest()
     }
 }
 

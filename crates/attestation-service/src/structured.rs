@@ -59,16 +59,16 @@ impl AttestationService {
         if !(1..=MAX_ADDITIONAL.saturating_add(1)).contains(&found) {
             return Err(EvaluationError::Requests { found });
         }
-        let values = self.reference_values().snapshot();
+        let mut values = self.reference_values().consult().await?;
         let mut all = Vec::new();
         for request in requests {
             let (binding, shown) = request.bound()?;
-            let mut genuine = self.authenticate(&request.evidence, &binding, values.as_ref()).await?;
+            let mut genuine = self.authenticate_with(&request.evidence, &binding, values.as_mut()).await?;
             genuine.iter_mut().for_each(|one| one.shown = shown.clone());
             all.append(&mut genuine);
         }
         let surroundings = Surroundings { policy_ids, runtime_data: None, init_data: None, nonce: None };
-        self.appraise_and_issue(all, values.as_ref(), &surroundings)
+        self.appraise_and_issue(all, values.as_mut(), &surroundings).await
     }
 }
 

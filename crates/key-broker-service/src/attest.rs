@@ -10,7 +10,7 @@ use assay_attestation_service::{Challenge, Evaluation, record};
 use assay_listener::Connection;
 use assay_store::StoreError;
 use assay_token::{EarForm, EarMedia};
-use assay_types::{Attestation, AttestationAnswer, Coded as _, HashAlgorithm};
+use assay_types::{Attestation, AttestationAnswer, Coded as _, Digest, HashAlgorithm};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -19,14 +19,17 @@ use http::{HeaderMap, header};
 use subtle::ConstantTimeEq as _;
 
 use crate::attestation_backend::Evaluated;
+use crate::audited;
 use crate::auth::with_cookie;
 use crate::credentials::session_cookie;
 use crate::limits::{AdmittedToAttest, read_body, read_json};
+use crate::origin::Origin;
 use crate::{KeyBroker, RequestError};
 
 pub(crate) async fn attest(
     State(broker): State<KeyBroker>,
     _admitted: AdmittedToAttest,
+    origin: Origin,
     headers: HeaderMap,
     connection: Option<Extension<Connection>>,
     body: Body,
@@ -38,16 +41,28 @@ pub(crate) async fn attest(
     let challenge = broker.sealer().open(cookie, now).await?;
     let tee = challenge.tee();
     broker.metrics().attestation_requested();
+    assay_telemetry::note_tee(tee.as_str());
     let result = async {
         let body = read_body(body, settings.body_bytes, settings.body_timeout).await?;
         let attestation: Attestation = read_json(&body)?;
-        let evaluated = evaluate(&broker, &challenge, &attestation).await?;
+        let evaluated = match evaluate(&broker, &challenge, &attestation).await {
+            Ok(evaluated) => evaluated,
+            Err(error) => {
+                let evidence = attestation.tee_evidence.primary_evidence.get().as_bytes();
+                let digest = Some(Digest::sha256(evidence));
+                return Err(audited::refusal(&broker, &origin, tee, digest, error).await);
+            }
+        };
         // Before the challenge is used up: what fails here may be tried again.
         let answer = in_form(&broker, &evaluated, form)?;
+        // A verdict may be followed by a refusal.
+        audited::verdict(&broker, &origin, &evaluated.verdict, evaluated.values.clone()).await?;
         let seconds = settings.verdict_seconds;
         match record(broker.store(), &challenge, evaluated.token, &evaluated.verdict, seconds).await {
             Ok(()) => Ok(answer),
-            Err(StoreError::AlreadyUsed) => Err(RequestError::ChallengeUsed),
+            Err(StoreError::AlreadyUsed) => {
+                Err(audited::refusal(&broker, &origin, tee, None, RequestError::ChallengeUsed).await)
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -93,13 +108,14 @@ async fn evaluate(
     if broker.sessions().is_remembered(challenge.session_hash()) {
         return Err(RequestError::ChallengeUsed);
     }
+    let settings = broker.settings();
     let evaluation = Evaluation {
         tee: challenge.tee(),
         evidence: &attestation.tee_evidence,
         runtime_data: &attestation.runtime_data,
         runtime_data_hash: HashAlgorithm::Sha384,
         init_data: attestation.init_data.as_ref(),
-        policy_ids: &broker.settings().attestation_policies,
+        policy_ids: &settings.attestation_policies,
     };
     broker.attestation().evaluate(evaluation).await
 }

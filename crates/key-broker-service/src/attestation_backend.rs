@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use assay_attestation_service::{AttestationService, Evaluation, EvaluationError, Issued, Verdict};
-use assay_types::{Coded as _, Tee};
+use assay_reference_values::ReferenceValueSource;
+use assay_telemetry::Readiness;
+use assay_types::{Coded as _, Digest, Tee};
 
 use crate::remote::RemoteAttestation;
+use crate::trusted_issuer::TrustedIssuer;
 use crate::{KeyBroker, RequestError};
 
 /// Who evaluates evidence for a key broker. A clone is another handle of the same.
@@ -24,6 +27,8 @@ pub enum Attestation {
 pub(crate) struct Evaluated {
     pub(crate) token: String,
     pub(crate) verdict: Verdict,
+    /// The digest of the set of reference values, where it is known.
+    pub(crate) values: Option<Digest>,
     /// What was issued, where it was issued here: it can be given in other forms.
     pub(crate) issued: Option<Issued>,
 }
@@ -55,14 +60,45 @@ impl Attestation {
                 Ok(Evaluated {
                     token: issued.token.clone(),
                     verdict: issued.verdict.clone(),
+                    values: issued.reference_values(),
                     issued: Some(issued),
                 })
             }
             Attestation::Remote(remote) => {
                 let (token, verdict) = remote.evaluate(evaluation).await?;
-                Ok(Evaluated { token, verdict, issued: None })
+                Ok(Evaluated { token, verdict, values: None, issued: None })
             }
             Attestation::Elsewhere => Err(self.not_here()),
+        }
+    }
+
+    /// What must answer for the key broker to be ready.
+    pub(crate) fn add_checks(&self, readiness: &Readiness, trusted: Option<&Arc<TrustedIssuer>>) {
+        match self {
+            Attestation::Local(service) => {
+                let asked = Arc::clone(service);
+                readiness.add("reference-values", move || {
+                    let service = Arc::clone(&asked);
+                    async move { service.reference_values().check().await }
+                });
+                // With a service of our own, another one's keys are something more.
+                return;
+            }
+            Attestation::Remote(remote) => {
+                let asked = Arc::clone(remote);
+                readiness.add("attestation-service", move || {
+                    let remote = Arc::clone(&asked);
+                    async move { remote.ready().await }
+                });
+            }
+            Attestation::Elsewhere => {}
+        }
+        if let Some(trusted) = trusted {
+            let asked = Arc::clone(trusted);
+            readiness.add("trusted-keys", move || {
+                let trusted = Arc::clone(&asked);
+                async move { trusted.ready().await }
+            });
         }
     }
 
@@ -88,19 +124,16 @@ impl KeyBroker {
         self.attestation().local().ok_or_else(|| self.attestation().not_here())
     }
 
-    /// Whether what this key broker needs of others is there.
+    /// The reference values: of the service in this process, or those that the remote service uses.
     ///
     /// # Errors
-    /// What is missing.
-    pub(crate) async fn others_ready(&self) -> Result<(), RequestError> {
-        if let Attestation::Remote(remote) = self.attestation() {
-            remote.ready().await?;
+    /// [`RequestError::NotHere`] where there is neither.
+    pub(crate) fn values(&self) -> Result<&Arc<dyn ReferenceValueSource>, RequestError> {
+        match self.attestation() {
+            Attestation::Local(service) => Ok(service.reference_values()),
+            Attestation::Remote(remote) => Ok(remote.values()),
+            Attestation::Elsewhere => Err(self.attestation().not_here()),
         }
-        // With a service of our own, another one's keys are something more.
-        if let (None, Some(trusted)) = (self.attestation().local(), self.trusted_issuer()) {
-            trusted.ready().await?;
-        }
-        Ok(())
     }
 
     /// Learns again of the keys of trusted attestation services. What fails is logged.

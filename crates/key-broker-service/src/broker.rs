@@ -1,13 +1,13 @@
 //! The service: its parts put together, and its care.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwap;
 use assay_access::Authority;
-use assay_attestation_service::{
-    AddressLimiter, ChallengeSealer, Kept, PassportSettings, Passports, PolicySet, keep_house,
-};
+use assay_attestation_service::{ChallengeSealer, Kept, PassportSettings, Passports, PolicySet, keep_house};
+use assay_audit::AuditLog;
 use assay_store::Store;
+use assay_telemetry::Operation;
 use assay_token::TokenError;
 use assay_types::{Clock, UnixTime};
 
@@ -31,8 +31,12 @@ pub struct Parts {
     pub resource_policies: Arc<PolicySet>,
     /// Who may administer.
     pub authority: Arc<Authority>,
+    /// The audit log.
+    pub audit: AuditLog,
     /// The settings.
     pub settings: Settings,
+    /// What the service shares with the other parts of the process: readiness and metrics.
+    pub operation: Operation,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -68,15 +72,16 @@ struct Inner {
     trusted_issuer: Option<Arc<TrustedIssuer>>,
     passports: Option<Passports>,
     resource_policies: Arc<PolicySet>,
-    settings: Settings,
+    audit: AuditLog,
+    settings: ArcSwap<Settings>,
+    operation: Operation,
     clock: Arc<dyn Clock>,
     authority: Arc<Authority>,
     sealer: Arc<ChallengeSealer>,
     sessions: Sessions,
-    limiters: Limiters,
+    limiters: ArcSwap<Limiters>,
     metrics: Metrics,
     openapi: String,
-    draining: AtomicBool,
 }
 
 impl KeyBroker {
@@ -85,9 +90,18 @@ impl KeyBroker {
     /// # Errors
     /// [`StartError`].
     pub async fn new(parts: Parts) -> Result<Self, StartError> {
-        let Parts { store, attestation, trusted_issuer, resource_policies, authority, settings, clock } =
-            parts;
-        check(&settings)?;
+        let Parts {
+            store,
+            attestation,
+            trusted_issuer,
+            resource_policies,
+            authority,
+            audit,
+            settings,
+            operation,
+            clock,
+        } = parts;
+        settings.check()?;
         let trusted_issuer = match &attestation {
             Attestation::Remote(remote) => Some(Arc::clone(remote.trusted())),
             Attestation::Local(_) => trusted_issuer,
@@ -110,10 +124,17 @@ impl KeyBroker {
             let (service, sealer) = (Arc::clone(service), Arc::clone(&sealer));
             Passports::new(service, store.clone(), sealer, settings, Arc::clone(&clock))
         });
-        let limiters = Limiters {
-            auth: settings.auth_rate.map(AddressLimiter::new),
-            attest: settings.attest_rate.map(AddressLimiter::new),
-        };
+        let asked = store.clone();
+        operation.readiness.add("store", move || {
+            let store = asked.clone();
+            async move { store.ping().await }
+        });
+        attestation.add_checks(&operation.readiness, trusted_issuer.as_ref());
+        let asked = audit.clone();
+        operation.readiness.add("audit-log", move || {
+            let audit = asked.clone();
+            async move { audit.check() }
+        });
         let inner = Inner {
             authority,
             sessions: Sessions::new(attestation.clone(), trusted_issuer.clone(), store.clone())?,
@@ -122,15 +143,34 @@ impl KeyBroker {
             trusted_issuer,
             passports,
             resource_policies,
-            settings,
+            audit,
+            limiters: ArcSwap::from_pointee(Limiters::new(&settings)),
+            settings: ArcSwap::from_pointee(settings),
             clock,
             sealer,
-            limiters,
-            metrics: Metrics::new(),
+            metrics: Metrics::new(&operation.metrics),
             openapi: crate::openapi(),
-            draining: AtomicBool::new(false),
+            operation,
         };
         Ok(KeyBroker { inner: Arc::new(inner) })
+    }
+
+    /// Takes over what of `settings` can change while the service runs: the limits on bodies, times and rates,
+    /// the bounds of challenge-response sessions, the proxies, the public address, the attestation policies
+    /// that judge, how long verdicts are kept, the pace of housekeeping. All else stays as it was at the
+    /// start. Rate limits that change begin to count anew.
+    ///
+    /// # Errors
+    /// [`StartError::Setting`]; then nothing changes.
+    pub fn reconfigure(&self, settings: &Settings) -> Result<(), StartError> {
+        settings.check()?;
+        let now = self.settings();
+        let next = now.reconfigured(settings);
+        if (next.auth_rate, next.attest_rate) != (now.auth_rate, now.attest_rate) {
+            self.inner.limiters.store(Arc::new(Limiters::new(&next)));
+        }
+        self.inner.settings.store(Arc::new(next));
+        Ok(())
     }
 
     /// Sweeps sessions, rotates keys that are due, forgets idle rate limit counters; again and again.
@@ -150,19 +190,29 @@ impl KeyBroker {
             Kept { store: self.store(), keys, sealer: self.sealer(), admin_keys: self.authority().keys() };
         self.metrics().swept(keep_house(&kept, now).await);
         self.refresh_trust().await;
-        for limiter in [&self.limiters().auth, &self.limiters().attest].into_iter().flatten() {
+        self.audit().reload_keys().await;
+        let limiters = self.limiters();
+        for limiter in [&limiters.auth, &limiters.attest].into_iter().flatten() {
             limiter.shrink();
         }
         self.sessions().shrink();
     }
 
-    /// From now on `/readyz` says that the server is stopping.
-    pub fn start_draining(&self) {
-        self.inner.draining.store(true, Ordering::Relaxed);
+    /// Reads the keys again that seal challenges: another process may have rotated them.
+    ///
+    /// # Errors
+    /// When the store cannot be read; the keys in use stay in use then.
+    pub async fn reload_sealing_keys(&self) -> Result<(), RequestError> {
+        Ok(self.sealer().reload().await?)
     }
 
-    pub(crate) fn is_draining(&self) -> bool {
-        self.inner.draining.load(Ordering::Relaxed)
+    /// From now on `/readyz` says that the server is stopping.
+    pub fn start_draining(&self) {
+        self.inner.operation.readiness.stop();
+    }
+
+    pub(crate) fn operation(&self) -> &Operation {
+        &self.inner.operation
     }
 
     pub(crate) fn now(&self) -> UnixTime {
@@ -189,8 +239,13 @@ impl KeyBroker {
         &self.inner.resource_policies
     }
 
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.inner.settings
+    pub(crate) fn audit(&self) -> &AuditLog {
+        &self.inner.audit
+    }
+
+    /// The settings in force. A request that needs more than one takes them once.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.inner.settings.load_full()
     }
 
     pub(crate) fn authority(&self) -> &Authority {
@@ -205,8 +260,8 @@ impl KeyBroker {
         &self.inner.sessions
     }
 
-    pub(crate) fn limiters(&self) -> &Limiters {
-        &self.inner.limiters
+    pub(crate) fn limiters(&self) -> Arc<Limiters> {
+        self.inner.limiters.load_full()
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -216,28 +271,4 @@ impl KeyBroker {
     pub(crate) fn openapi_text(&self) -> &str {
         &self.inner.openapi
     }
-}
-
-/// What types do not say.
-fn check(settings: &Settings) -> Result<(), StartError> {
-    let wrong = |name, why| Err(StartError::Setting { name, why });
-    if !(1..=86_400).contains(&settings.session_seconds) {
-        return wrong("session_seconds", "must be 1 to 86400");
-    }
-    if !(0..=86_400).contains(&settings.verdict_seconds) {
-        return wrong("verdict_seconds", "must be 0 to 86400");
-    }
-    if !(1..=86_400).contains(&settings.challenge_response_seconds) {
-        return wrong("challenge_response_seconds", "must be 1 to 86400");
-    }
-    if settings.challenge_response_sessions == 0 {
-        return wrong("challenge_response_sessions", "must not be 0");
-    }
-    if settings.header_bytes < 8192 {
-        return wrong("header_bytes", "must be at least 8192");
-    }
-    if settings.connections == 0 {
-        return wrong("connections", "must not be 0");
-    }
-    Ok(())
 }

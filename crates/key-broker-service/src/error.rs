@@ -2,10 +2,12 @@
 
 use assay_access::AccessError;
 use assay_attestation_service::{ChallengeError, EvaluationError, FormError, PassportError, PolicySetError};
+use assay_audit::AuditError;
 use assay_policy::PolicyError;
 use assay_reference_values::ReferenceValueError;
 use assay_remote::RemoteError;
 use assay_store::StoreError;
+use assay_telemetry::Unready;
 use assay_token::jwe::JweError;
 use assay_token::{NotAcceptable, TokenError};
 use assay_types::{Coded, Fault, Finding, NotAResourcePath, TrustTier, UnixTime, UnknownTee};
@@ -174,9 +176,12 @@ pub enum RequestError {
     /// `KBS-035`: the server is about to stop.
     #[error("the server is stopping")]
     Draining,
-    /// `KBS-036`: the store does not answer in time.
-    #[error("the store does not answer")]
-    StoreSilent,
+    /// `KBS-036`: something that the service needs is not there.
+    #[error("not everything that the service needs is there")]
+    NotReady {
+        /// What is not.
+        failing: Vec<Unready>,
+    },
     /// `KBS-037`: what must not happen.
     #[error("{what}")]
     Internal {
@@ -308,6 +313,9 @@ pub enum RequestError {
     /// The reference values were not taken.
     #[error(transparent)]
     ReferenceValues(#[from] ReferenceValueError),
+    /// What must be recorded cannot be.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -417,8 +425,9 @@ impl RequestError {
             | RequestError::RateLimited { .. } => "RequestLimit",
             RequestError::TookTooLong { .. }
             | RequestError::Draining
-            | RequestError::StoreSilent
+            | RequestError::NotReady { .. }
             | RequestError::Internal { .. }
+            | RequestError::Audit(_)
             | RequestError::Store(_) => "ServiceError",
         }
     }
@@ -517,7 +526,7 @@ impl Coded for RequestError {
             RequestError::PolicyType { .. } => "KBS-033",
             RequestError::Query { .. } => "KBS-034",
             RequestError::Draining => "KBS-035",
-            RequestError::StoreSilent => "KBS-036",
+            RequestError::NotReady { .. } => "KBS-036",
             RequestError::Internal { .. } => "KBS-037",
             RequestError::NotAcceptable { .. } => "KBS-038",
             RequestError::MediaType { .. } => "KBS-039",
@@ -545,6 +554,7 @@ impl Coded for RequestError {
             RequestError::NoSuchForm(error) => error.code(),
             RequestError::PolicySet(error) => error.code(),
             RequestError::ReferenceValues(error) => error.code(),
+            RequestError::Audit(error) => error.code(),
             RequestError::Store(error) => error.code(),
         }
     }
@@ -594,7 +604,7 @@ impl Coded for RequestError {
             RequestError::BodyTooLarge { .. } => Fault::TooLarge,
             RequestError::BodyTimeout { .. } => Fault::RequestTimeout,
             RequestError::RateLimited { .. } => Fault::RateLimited,
-            RequestError::TookTooLong { .. } | RequestError::Draining | RequestError::StoreSilent => {
+            RequestError::TookTooLong { .. } | RequestError::Draining | RequestError::NotReady { .. } => {
                 Fault::Unavailable
             }
             RequestError::ResourcePolicy { .. } | RequestError::Internal { .. } => Fault::Internal,
@@ -608,6 +618,7 @@ impl Coded for RequestError {
             RequestError::NoSuchForm(error) => error.fault(),
             RequestError::PolicySet(error) => error.fault(),
             RequestError::ReferenceValues(error) => error.fault(),
+            RequestError::Audit(error) => error.fault(),
             RequestError::Store(error) => error.fault(),
         }
     }

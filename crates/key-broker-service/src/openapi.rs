@@ -60,10 +60,12 @@ fn components() -> schema::Components {
         copies::AttestationAnswer,
         copies::Response,
         copies::Problem,
+        copies::Unready,
         copies::Verdict,
         copies::PolicyListing,
         copies::ReferenceValueMessage,
         copies::JsonWebKeySet,
+        copies::AuditRecords,
         ResourceListing,
         SetResourcePolicy,
         SetAttestationPolicy,
@@ -173,6 +175,7 @@ fn text() -> RefOr<Schema> {
 fn query_parameters(path: &str) -> &'static [&'static str] {
     match path {
         "/kbs/v0/resources" => &["prefix"],
+        "/kbs/v0/audit" => &["since", "until", "kind", "who", "resource", "result", "limit"],
         "/challenge-response/v1/newSession" => &["nonce", "nonceSize"],
         _ => &[],
     }

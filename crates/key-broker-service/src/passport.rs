@@ -8,7 +8,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::header;
 
+use crate::audited;
 use crate::limits::{AdmittedToAttest, AdmittedToAuth, read_body, read_json};
+use crate::origin::Origin;
 use crate::{KeyBroker, RequestError};
 
 /// `POST /challenge`.
@@ -29,6 +31,7 @@ pub(crate) async fn challenge(
 pub(crate) async fn attestation(
     State(broker): State<KeyBroker>,
     _admitted: AdmittedToAttest,
+    origin: Origin,
     body: Body,
 ) -> Result<Response, RequestError> {
     let passports = passports(&broker)?;
@@ -36,9 +39,14 @@ pub(crate) async fn attestation(
     let body = read_body(body, settings.body_bytes, settings.body_timeout).await?;
     let request: AttestationRequest = read_json(&body)?;
     let opened = passports.open(request).await?;
-    let tee = opened.tee();
+    let (tee, evidence) = (opened.tee(), opened.evidence());
     broker.metrics().attestation_requested();
-    let result = passports.redeem(opened).await.map_err(RequestError::from);
+    let result = match passports.redeem(opened).await {
+        Ok(issued) => audited::verdict(&broker, &origin, &issued.verdict, issued.reference_values())
+            .await
+            .map(|()| issued),
+        Err(error) => Err(audited::refusal(&broker, &origin, tee, Some(evidence), error.into()).await),
+    };
     broker.metrics().attested(tee, result.is_ok());
     let issued = result.inspect_err(|error| {
         tracing::info!(%tee, code = error.code(), %error, "attestation refused");

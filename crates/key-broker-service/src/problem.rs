@@ -10,6 +10,7 @@ use std::sync::Arc;
 use assay_attestation_service::http_status;
 use assay_remote::RemoteError;
 use assay_store::StoreError;
+use assay_telemetry::Unready;
 use assay_types::{Coded, Fault, Finding};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -37,6 +38,8 @@ struct Problem<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     findings: Vec<&'a Finding>,
+    #[serde(skip_serializing_if = "<[Unready]>::is_empty")]
+    failing: &'a [Unready],
 }
 
 /// An error on its way to the place where its body is written.
@@ -68,6 +71,10 @@ pub(crate) fn write(error: &RequestError, request_id: &str, response: &mut Respo
         code: error.code(),
         request_id,
         findings: error.findings(),
+        failing: match error {
+            RequestError::NotReady { failing } => failing,
+            _ => &[],
+        },
     };
     // A struct of texts and numbers always has a JSON form.
     let body = serde_json::to_vec(&problem).unwrap_or_default();
@@ -97,7 +104,7 @@ fn public_detail(error: &RequestError) -> Cow<'_, str> {
         }
         Fault::Unavailable => match error {
             RequestError::Draining
-            | RequestError::StoreSilent
+            | RequestError::NotReady { .. }
             | RequestError::TookTooLong { .. }
             | RequestError::Remote(RemoteError::TimedOut { .. })
             | RequestError::RemoteAttestation(RemoteAttestationError::Remote(RemoteError::TimedOut {

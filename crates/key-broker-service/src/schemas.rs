@@ -133,6 +133,15 @@ pub(crate) struct Readiness {
 pub(crate) mod copies {
     use super::{BTreeMap, ToSchema, Value};
 
+    /// Records of the audit log.
+    #[derive(ToSchema)]
+    pub(crate) struct AuditRecords {
+        /// The records, the newest first; their form stands in docs/audit.md.
+        records: Vec<BTreeMap<String, Value>>,
+        /// How many could not be read: altered, or of a newer program.
+        unreadable: u64,
+    }
+
     /// Asks for a challenge.
     #[derive(ToSchema)]
     pub(crate) struct Request {
@@ -238,6 +247,19 @@ pub(crate) mod copies {
         request_id: String,
         /// The checks behind the error, the failed ones first.
         findings: Option<Vec<Finding>>,
+        /// With `/readyz`: what is not there.
+        failing: Option<Vec<Unready>>,
+    }
+
+    /// Something that the service needs and that is not there.
+    #[derive(ToSchema)]
+    pub(crate) struct Unready {
+        /// Its name.
+        name: String,
+        /// The code of its error.
+        code: String,
+        /// What is the matter.
+        reason: String,
     }
 
     /// The outcome of one check.

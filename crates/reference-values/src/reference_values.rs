@@ -34,7 +34,7 @@ pub struct Record {
 }
 
 impl Record {
-    fn new(record: &ReferenceValueRecord, now: UnixTime) -> Self {
+    pub(crate) fn new(record: &ReferenceValueRecord, now: UnixTime) -> Self {
         Record {
             id: record.id.clone(),
             value: record.value.clone(),
@@ -68,7 +68,7 @@ pub struct ReferenceValues {
 struct Inner {
     store: Store,
     clock: Arc<dyn Clock>,
-    trust: CorimTrust,
+    trust: ArcSwap<CorimTrust>,
     snapshot: ArcSwap<Snapshot>,
     /// Held from the write to the store until its snapshot is published, so that snapshots follow
     /// each other in the order of the store. Queries do not take it.
@@ -100,7 +100,7 @@ impl ReferenceValues {
         clock: Arc<dyn Clock>,
         corims: CorimSettings,
     ) -> Result<Self, ReferenceValueError> {
-        let trust = CorimTrust::new(corims)?;
+        let trust = ArcSwap::from_pointee(CorimTrust::new(corims)?);
         let snapshot = ArcSwap::from_pointee(Snapshot::new(store.all_reference_values().await?));
         let inner = Inner { store, clock, trust, snapshot, changing: Mutex::new(()) };
         Ok(ReferenceValues { inner: Arc::new(inner) })
@@ -113,7 +113,12 @@ impl ReferenceValues {
     /// Whatever is wrong with the message, or the store's.
     pub async fn register(&self, message: &[u8]) -> Result<Registered, ReferenceValueError> {
         let now = self.inner.clock.now();
-        self.register_all(parse_message(message, now, &self.inner.trust)?, now).await
+        self.register_all(parse_message(message, now, &self.inner.trust.load())?, now).await
+    }
+
+    /// Takes the CoRIMs of others from now on. What is registered stays.
+    pub fn set_corim_trust(&self, trust: CorimTrust) {
+        self.inner.trust.store(Arc::new(trust));
     }
 
     /// Registers what a CoRIM says, as [`ReferenceValues::register`] does of one in a message. `profile`
@@ -128,7 +133,7 @@ impl ReferenceValues {
         profile: Option<&str>,
     ) -> Result<Registered, ReferenceValueError> {
         let now = self.inner.clock.now();
-        self.register_all(parse_corim(corim, profile, now, &self.inner.trust)?, now).await
+        self.register_all(parse_corim(corim, profile, now, &self.inner.trust.load())?, now).await
     }
 
     async fn register_all(
@@ -151,6 +156,30 @@ impl ReferenceValues {
         });
         let deleted = work.await.map_err(|_| ReferenceValueError::Interrupted)??;
         Ok(Registered { ids, deleted, notes })
+    }
+
+    /// Reads all reference values from the store again: another process on the same store has changed them.
+    /// When it returns, every snapshot taken from then on has at least what the store had at the call.
+    ///
+    /// # Errors
+    /// Those of the store; the values stay as they were.
+    pub async fn reload(&self) -> Result<(), ReferenceValueError> {
+        let inner = Arc::clone(&self.inner);
+        let work = tokio::spawn(async move {
+            let _changing = inner.changing.lock().await;
+            let records = inner.store.all_reference_values().await?;
+            inner.publish(inner.snapshot.load().renewed(records));
+            Ok(())
+        });
+        work.await.map_err(|_| ReferenceValueError::Interrupted)?
+    }
+
+    /// Whether the store answers, for readiness.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn check(&self) -> Result<(), ReferenceValueError> {
+        Ok(self.inner.store.ping().await?)
     }
 
     /// The values as they are now. The snapshot does not change; take one for each appraisal.

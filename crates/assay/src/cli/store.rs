@@ -62,6 +62,8 @@ pub(crate) enum KeyPurpose {
     SessionSealing,
     /// Signs admin tokens.
     Admin,
+    /// Signs the heads of the audit log.
+    AuditSigning,
     /// Encrypts the secrets in the store.
     KeyEncryption,
 }

@@ -21,8 +21,12 @@ use crate::settings::{KeyEncryption, KeySourceKind, Settings};
 const HEARD: Duration = Duration::from_secs(3);
 
 /// The purposes of keys that are shown.
-const PURPOSES: [&str; 3] =
-    [assay_attestation_service::TOKEN_SIGNING_PURPOSE, SESSION_SEALING_PURPOSE, ADMIN_KEY_PURPOSE];
+const PURPOSES: [&str; 4] = [
+    assay_attestation_service::TOKEN_SIGNING_PURPOSE,
+    SESSION_SEALING_PURPOSE,
+    ADMIN_KEY_PURPOSE,
+    assay_audit::KEY_PURPOSE,
+];
 
 pub(crate) async fn run(command: &KeyCommand, out: Output) -> anyhow::Result<Exit> {
     let which = match command {
@@ -96,10 +100,11 @@ async fn rotate(
             let keys: AdminKeys = crate::admin::keys(settings, store, clock).await?;
             ("admin", keys.rotate(revoke).await?)
         }
+        KeyPurpose::AuditSigning => ("audit-signing", assay_audit::rotate(store, clock.now()).await?),
         KeyPurpose::KeyEncryption => anyhow::bail!("this key is exchanged, not made anew"),
     };
     let when = match purpose {
-        KeyPurpose::Admin => "at once".to_owned(),
+        KeyPurpose::Admin | KeyPurpose::AuditSigning => "at once".to_owned(),
         _ => format!("in {PUBLISH_AHEAD} seconds"),
     };
     out.both(&format!("the new {name} key {kid} is in force {when}"), &json!({ "purpose": name, "kid": kid }))

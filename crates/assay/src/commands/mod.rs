@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod attest;
+pub(crate) mod audit;
 pub(crate) mod bench;
 mod bench_agent;
 pub(crate) mod cca;
@@ -10,16 +11,19 @@ pub(crate) mod collateral;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod emulate;
+pub(crate) mod emulate_guests;
 mod emulate_pcs;
 mod emulate_pcs_state;
 mod emulate_tsm;
 pub(crate) mod endorsement;
 pub(crate) mod explain;
 pub(crate) mod key;
+pub(crate) mod metrics;
 pub(crate) mod policy;
 pub(crate) mod policy_offline;
 pub(crate) mod reference_value;
 pub(crate) mod resource;
+pub(crate) mod rvps;
 pub(crate) mod sealed_secret;
 pub(crate) mod serve;
 pub(crate) mod store;

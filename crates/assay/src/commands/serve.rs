@@ -1,28 +1,40 @@
 //! `assay serve`: the server.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use assay_listener::{Limits, TlsIdentity};
+use assay_telemetry::{Guard, Operation, ProcessMetrics, TelemetrySettings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::cli::{Part, ServeArgs};
 use crate::doors::Door;
 use crate::exit::Exit;
+use crate::follow::Followers;
 use crate::output::Output;
+use crate::reload::{self, Reloadable, Reloader};
 use crate::server::{self, BuiltService, Foundation};
 use crate::settings::Settings;
+use crate::shutdown::Shutdown;
+use crate::store_numbers::StoreNumbers;
 
 pub(crate) fn run(args: &ServeArgs, out: Output) -> anyhow::Result<Exit> {
     let settings = settings(args)?;
-    logging(&settings)?;
+    let part = args.part;
+    if part == Part::Rvps {
+        let _guard = telemetry(&settings)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        return runtime.block_on(crate::rvps::serve_rvps(&settings, out));
+    }
+    let args = args.clone();
+    let config = args.config.clone();
+    let read = move || self::settings(&args);
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
-        .block_on(serve(&settings, args.part, out))
+        .block_on(serve(settings, part, config, read, out))
 }
 
 /// The configuration file, the environment, then the options of the command line.
@@ -58,7 +70,7 @@ fn settings(args: &ServeArgs) -> anyhow::Result<Settings> {
     match args.part {
         Part::All | Part::Kbs => check_server(&settings)?,
         Part::As => move_options(args, &mut settings),
-        Part::Rvps => {}
+        Part::Rvps => settings.rvps.listen = args.listen.unwrap_or(settings.rvps.listen),
     }
     Ok(settings)
 }
@@ -96,28 +108,43 @@ fn check_server(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn logging(settings: &Settings) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&settings.log.level).context("log.level")?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if settings.log.json {
-        builder.json().init();
-    } else {
-        builder.init();
-    }
-    Ok(())
+/// The longest wait for the last spans, and for the store to close when everything is cut off.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+fn telemetry(settings: &Settings) -> anyhow::Result<Guard> {
+    Ok(assay_telemetry::init(&TelemetrySettings {
+        filter: settings.log.level.clone(),
+        json: settings.log.json,
+        traces: settings.telemetry.traces(settings.danger.telemetry_plain_http)?,
+    })?)
 }
 
-async fn serve(settings: &Settings, part: Part, out: Output) -> anyhow::Result<Exit> {
-    // Before anything is said to be ready: whoever reads that may ask to stop at once.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    anyhow::ensure!(part != Part::Rvps, "this program cannot run the reference value provider alone yet");
-    let foundation = server::foundation(settings).await?;
+async fn serve(
+    settings: Settings,
+    part: Part,
+    config: Option<PathBuf>,
+    read: impl Fn() -> anyhow::Result<Settings> + Send + 'static,
+    out: Output,
+) -> anyhow::Result<Exit> {
+    let guard = Arc::new(telemetry(&settings)?);
+    let operation = Operation::default();
+    let process = ProcessMetrics::new(&operation.metrics);
+    process.watch_spans(guard.spans());
+    // Before anything is said to be ready: whoever reads that may ask to stop or to reload at once.
+    let delay = Duration::from_secs(settings.server.drain_delay_seconds);
+    let shutdown = Shutdown::on_signals(operation.readiness.clone(), delay)?;
+    let hangup = signal(SignalKind::hangup())?;
+    let foundation = server::foundation(&settings, operation).await?;
+    process.watch_store(Arc::new(StoreNumbers(foundation.store.clone())));
+    let mut followers = Followers::default();
+    followers.authority(&foundation.authority);
     let service = match part {
-        Part::All | Part::As => Some(server::attestation_service(settings, &foundation).await?),
+        Part::All | Part::As => {
+            Some(server::attestation_service(&settings, &foundation, &mut followers).await?)
+        }
         Part::Kbs | Part::Rvps => None,
     };
-    let doors = open(settings, part, &foundation, service.as_ref()).await?;
+    let doors = open(&settings, part, &foundation, service.as_ref(), &mut followers).await?;
     if foundation.made_admin_key {
         out.line("made the admin key")?;
         out.line(format!(
@@ -125,38 +152,55 @@ async fn serve(settings: &Settings, part: Part, out: Output) -> anyhow::Result<E
             settings.server.data_dir.display()
         ))?;
     }
-    let mut beside = JoinSet::new();
-    for door in &doors {
-        door.announce(out)?;
-        if let Some(identity) = &door.tls {
-            beside.spawn(reload_on_hangup(Arc::clone(identity), signal(SignalKind::hangup())?));
-        }
-        door.keep_house(&mut beside, doors.len() == 1);
-    }
     let refresher = match (&service, settings.collateral.refresh_interval_seconds) {
         (Some(built), seconds @ 1..) => Some(built.collateral.spawn_refresher(Duration::from_secs(seconds))),
         _ => None,
     };
-    let (stop, stopped) = watch::channel(());
+    let mut beside = JoinSet::new();
+    let mut parts: Vec<Box<dyn Reloadable>> = vec![
+        Box::new(reload::Log(Arc::clone(&guard))),
+        Box::new(reload::Sampling(Arc::clone(&guard))),
+        Box::new(reload::Clients(Arc::clone(&foundation.authority))),
+    ];
+    if let Some(values) = service.as_ref().and_then(|built| built.values.clone()) {
+        parts.push(Box::new(reload::CorimSigners(values)));
+    }
+    for door in &doors {
+        door.announce(out)?;
+        door.keep_house(&mut beside, doors.len() == 1);
+        parts.extend(door.limits());
+    }
+    // Last: their steps read the files once more, and so are the only ones that can still fail.
+    parts.extend(doors.iter().filter_map(|door| door.tls_parts(&settings)));
+    let following = followers.spawn(&foundation.store);
     let limits = Limits {
         connections: settings.limits.connections,
         drain: Duration::from_secs(settings.server.drain_seconds),
         ..Limits::default()
     };
+    let reloader = Reloader::new(read, config, settings, parts, process);
+    let reloading = tokio::spawn(reloader.run(hangup));
     let serving =
-        futures_util::future::join_all(doors.into_iter().map(|door| door.serve(limits, stopped.clone())));
-    let stopping = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        drop(stop);
-    };
-    tokio::join!(serving, stopping);
+        futures_util::future::join_all(doors.into_iter().map(|door| door.serve(limits, shutdown.draining())));
+    tokio::select! {
+        _ = serving => {}
+        () = shutdown.cut() => tracing::warn!("told twice to stop: requests under way are cut off"),
+    }
+    reloading.abort();
     beside.shutdown().await;
+    following.abort();
     drop(refresher);
-    foundation.store.close().await;
+    if let Err(error) = foundation.audit.close().await {
+        tracing::error!(%error, "the end of the audit log could not be written");
+    }
+    // Requests that were cut off may still hold connections to the store.
+    let closing = foundation.store.close();
+    tokio::select! {
+        () = closing => {}
+        () = async { shutdown.cut().await; tokio::time::sleep(LAST_WORDS).await } => {}
+    }
     tracing::info!("stopped");
+    guard.shutdown(LAST_WORDS).await;
     Ok(Exit::Success)
 }
 
@@ -166,11 +210,12 @@ async fn open(
     part: Part,
     foundation: &Foundation,
     service: Option<&BuiltService>,
+    followers: &mut Followers,
 ) -> anyhow::Result<Vec<Door>> {
     let mut doors = Vec::new();
     if matches!(part, Part::All | Part::Kbs) {
         let local = service.map(|built| Arc::clone(&built.service));
-        let broker = server::key_broker(settings, foundation, local).await?;
+        let broker = server::key_broker(settings, foundation, local, followers).await?;
         doors.push(Door::of_broker(settings, broker).await?);
     }
     let own = &settings.attestation_service;
@@ -178,13 +223,13 @@ async fn open(
         && (part == Part::As || own.listen.is_some())
     {
         let faces = server::faces(settings, foundation, built).await?;
-        doors.push(Door::of_service(own, faces).await?);
+        doors.push(Door::of_service(settings, faces).await?);
     }
     Ok(doors)
 }
 
 /// SIGHUP: the certificate was renewed.
-async fn reload_on_hangup(identity: Arc<TlsIdentity>, mut hangup: Signal) {
+pub(crate) async fn reload_on_hangup(identity: Arc<TlsIdentity>, mut hangup: Signal) {
     while hangup.recv().await.is_some() {
         match identity.reload() {
             Ok(()) => tracing::info!("the TLS files were read again"),

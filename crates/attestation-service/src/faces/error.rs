@@ -1,6 +1,7 @@
 //! Everything that can go wrong with a request at the faces.
 
 use assay_access::AccessError;
+use assay_audit::AuditError;
 use assay_store::StoreError;
 use assay_types::{Coded, Fault, Finding};
 use axum::body::Body;
@@ -85,6 +86,9 @@ pub enum FaceError {
     /// The request has no `Host` that an address could be made of.
     #[error("there is no usable Host header")]
     Host,
+    /// It cannot be recorded, so it does not happen.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -134,6 +138,7 @@ impl Coded for FaceError {
             FaceError::NoEndpoint => "AS-069",
             FaceError::Method { .. } => "AS-070",
             FaceError::Host => "AS-071",
+            FaceError::Audit(error) => error.code(),
             FaceError::Store(error) => error.code(),
             FaceError::Internal { .. } => "AS-072",
         }
@@ -154,6 +159,7 @@ impl Coded for FaceError {
                 Fault::Unavailable
             }
             FaceError::Method { .. } => Fault::MethodNotAllowed,
+            FaceError::Audit(error) => error.fault(),
             FaceError::Store(error) => error.fault(),
             FaceError::Internal { .. } => Fault::Internal,
         }

@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use assay_access::Authority;
+use assay_audit::AuditLog;
 use assay_listener::Observer;
 use assay_store::Store;
 use assay_types::Clock;
@@ -68,6 +69,8 @@ pub struct FaceParts {
     pub store: Store,
     /// Who may do what.
     pub authority: Arc<Authority>,
+    /// Where verdicts, refusals and changes are recorded.
+    pub audit: AuditLog,
     /// The settings.
     pub settings: FaceSettings,
     /// The time.
@@ -88,6 +91,7 @@ struct Inner {
     service: Arc<AttestationService>,
     store: Store,
     authority: Arc<Authority>,
+    audit: AuditLog,
     passports: Passports,
     sealer: Arc<ChallengeSealer>,
     challenge_limiter: Option<AddressLimiter>,
@@ -106,7 +110,7 @@ impl Faces {
     /// # Errors
     /// [`ChallengeError`] when the keys cannot be had.
     pub async fn new(parts: FaceParts) -> Result<Self, ChallengeError> {
-        let FaceParts { service, store, authority, settings, clock, beside, descriptors } = parts;
+        let FaceParts { service, store, authority, audit, settings, clock, beside, descriptors } = parts;
         let seconds = settings.passports.challenge_seconds;
         let sealer = Arc::new(ChallengeSealer::load(store.clone(), seconds, clock.now()).await?);
         let passports = Passports::new(
@@ -120,6 +124,7 @@ impl Faces {
             service,
             store,
             authority,
+            audit,
             passports,
             sealer,
             challenge_limiter: settings.guest_rate.map(AddressLimiter::new),

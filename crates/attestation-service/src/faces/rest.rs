@@ -1,7 +1,8 @@
 //! REST: the paths and bodies of Trustee's RESTful attestation service.
 
 use assay_access::Caller;
-use assay_types::Coded as _;
+use assay_audit::{Event, Kind, Outcome};
+use assay_types::{Coded, Digest, Tee};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
@@ -15,6 +16,8 @@ use serde::de::DeserializeOwned;
 
 use super::guard::Right;
 use super::{FaceError, Faces, health, metrics, wellknown};
+use crate::audited::verdict_event;
+use crate::issue::Issued;
 use crate::messages::{AttestationRequest, ChallengeRequest, PolicyMessage, policy_text};
 use crate::passport::PassportError;
 use crate::structured::EvidenceRequest;
@@ -116,10 +119,9 @@ impl Faces {
         requests: &[EvidenceRequest],
         policy_ids: &[String],
     ) -> Result<String, FaceError> {
-        let tee = requests.first().map(|request| request.evidence.tee);
+        let evidence = requests.first().map(|request| (request.evidence.tee, request.evidence.digest()));
         let result = self.inner.passports.evaluate(requests, policy_ids).await;
-        self.counted(tee, result.as_ref().err());
-        let issued = result?;
+        let issued = self.recorded(caller.name(), evidence, result).await?;
         tracing::debug!(caller = %caller.name(), jti = issued.verdict.jti, "evaluated");
         Ok(issued.token)
     }
@@ -127,19 +129,28 @@ impl Faces {
     /// A token for a guest.
     async fn passport(&self, request: AttestationRequest) -> Result<String, FaceError> {
         let opened = self.inner.passports.open(request).await?;
-        let tee = opened.tee();
+        let evidence = Some((opened.tee(), opened.evidence()));
         let result = self.inner.passports.redeem(opened).await;
-        self.counted(Some(tee), result.as_ref().err());
-        Ok(result?.token)
+        Ok(self.recorded("guest", evidence, result).await?.token)
     }
 
-    fn counted(&self, tee: Option<assay_types::Tee>, error: Option<&PassportError>) {
-        if let Some(tee) = tee {
-            self.inner.metrics.evaluated(tee, error.is_none());
+    /// Records what became of evidence: nothing is answered that is not recorded.
+    async fn recorded(
+        &self,
+        who: &str,
+        evidence: Option<(Tee, Digest)>,
+        result: Result<Issued, PassportError>,
+    ) -> Result<Issued, FaceError> {
+        if let Some((tee, _)) = &evidence {
+            self.inner.metrics.evaluated(*tee, result.is_ok());
         }
-        if let Some(error) = error {
-            tracing::info!(code = error.code(), %error, "attestation refused");
-        }
+        let event = match (&result, evidence) {
+            (Ok(issued), _) => verdict_event(&issued.verdict, issued.reference_values()),
+            (Err(error), Some((tee, digest))) => refusal(Kind::Refusal, error).evidence(tee, digest, None),
+            (Err(error), None) => refusal(Kind::Refusal, error),
+        };
+        self.inner.audit.append(event.who(who)).await?;
+        Ok(result?)
     }
 
     pub(crate) fn challenge(&self, tee: &str) -> Result<String, FaceError> {
@@ -151,10 +162,20 @@ impl Faces {
     /// Sets a policy, in a task of its own: a caller who goes away half-way must not leave a policy in the
     /// store that is not in force.
     pub(crate) async fn set_policy(&self, caller: Caller, id: String, text: String) -> Result<(), FaceError> {
-        let service = std::sync::Arc::clone(&self.inner.service);
+        let (service, audit) = (std::sync::Arc::clone(&self.inner.service), self.inner.audit.clone());
         let change = async move {
-            service.policies().set(&id, &text).await?;
-            tracing::info!(policy = id, caller = %caller.name(), "policy set");
+            let policies = service.policies();
+            let set = policies.set(&id, &text).await;
+            let version = policies.get(&id).map_or(0, |policy| policy.version);
+            let event = match &set {
+                Ok(_) => Event::new(Kind::Admin, Outcome::Ok),
+                Err(error) => refusal(Kind::Admin, error),
+            };
+            let version = if set.is_ok() { version } else { 0 };
+            let digest = Digest::sha384(text.as_bytes());
+            let event = event.action("attestation policy set").target(id.as_str()).who(caller.name());
+            audit.append(event.policy(&id, version, Some(digest))).await?;
+            set?;
             Ok(())
         };
         tokio::spawn(change).await.map_err(|_| FaceError::internal("a change of policies was interrupted"))?
@@ -174,6 +195,10 @@ impl Faces {
             Err(_) => Err(FaceError::BodyTimeout { seconds: time.as_secs() }),
         }
     }
+}
+
+fn refusal(kind: Kind, error: &impl Coded) -> Event {
+    Event::new(kind, Outcome::Refused).failed(error.fault(), error.code())
 }
 
 fn plain(text: String) -> Response {

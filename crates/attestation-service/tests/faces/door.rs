@@ -9,6 +9,7 @@ use assay_attestation_service::proto;
 use assay_attestation_service::proto::attestation_service_client::AttestationServiceClient;
 use assay_attestation_service::proto::individual_attestation_request::RuntimeData;
 use assay_attestation_service::{FaceParts, FaceSettings, Faces, PassportSettings};
+use assay_audit::{AuditLog, AuditSettings};
 use assay_listener::{Limits, Protocols, serve};
 use assay_token::jwe::{DecryptionKey, KeyAlgorithm};
 use assay_token::{TokenVerifier, TrustedKeys, VerifiedToken};
@@ -59,10 +60,13 @@ impl Door {
     pub async fn with(world: World, settings: FaceSettings) -> Self {
         let keys = Arc::new(AdminKeys::load(world.store.clone(), world.clock.clone()).await.unwrap());
         let admin = keys.newest().await.unwrap();
+        let audit =
+            AuditLog::open(world.store.clone(), world.clock.clone(), AuditSettings::default(), "test");
         let faces = Faces::new(FaceParts {
             service: Arc::clone(&world.service),
             store: world.store.clone(),
             authority: Arc::new(Authority::new(keys, DEFAULT_AUDIENCE, Vec::new()).unwrap()),
+            audit: audit.await.unwrap(),
             settings,
             clock: world.clock.clone(),
             beside: Router::new(),

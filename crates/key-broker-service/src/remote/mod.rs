@@ -12,6 +12,9 @@ use std::sync::Arc;
 use assay_attestation_service::proto::SetPolicyRequest;
 use assay_attestation_service::proto::attestation_service_client::AttestationServiceClient;
 use assay_attestation_service::{Evaluation, Verdict};
+use assay_reference_values::{
+    Protocol, ReferenceValueError, ReferenceValueSource, RemoteReferenceValues, RemoteValuesSettings,
+};
 use assay_remote::{RemoteEndpoint, RemoteError, RemoteSettings};
 use assay_types::{Clock, Tee};
 use tonic_health::pb::HealthCheckRequest;
@@ -31,6 +34,7 @@ const MAX_ANSWER: usize = 2 << 20;
 pub struct RemoteAttestation {
     endpoint: RemoteEndpoint,
     trusted: Arc<TrustedIssuer>,
+    values: Arc<dyn ReferenceValueSource>,
     tees: Vec<Tee>,
     clock: Arc<dyn Clock>,
 }
@@ -40,14 +44,18 @@ impl RemoteAttestation {
     /// takes, as far as this key broker says. Nothing is sent yet. Works within a Tokio runtime only.
     ///
     /// # Errors
-    /// [`RemoteError::Setting`].
+    /// [`ReferenceValueError`] for a setting that cannot be used.
     pub fn new(
         settings: RemoteSettings,
         trusted: Arc<TrustedIssuer>,
         tees: Vec<Tee>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, RemoteError> {
-        Ok(RemoteAttestation { endpoint: RemoteEndpoint::new(settings)?, trusted, tees, clock })
+    ) -> Result<Self, ReferenceValueError> {
+        // Trustee's service has its values at the same address; so has ours.
+        let values = RemoteValuesSettings::new(settings.clone(), Protocol::Trustee);
+        let values = RemoteReferenceValues::new(values, Arc::clone(&clock))?;
+        let endpoint = RemoteEndpoint::new(settings)?;
+        Ok(RemoteAttestation { endpoint, trusted, values: Arc::new(values), tees, clock })
     }
 
     /// Its address.
@@ -58,6 +66,11 @@ impl RemoteAttestation {
     /// The TEEs whose evidence is passed on.
     pub fn tees(&self) -> &[Tee] {
         &self.tees
+    }
+
+    /// The reference values that it uses.
+    pub(crate) fn values(&self) -> &Arc<dyn ReferenceValueSource> {
+        &self.values
     }
 
     /// Whose tokens are believed.

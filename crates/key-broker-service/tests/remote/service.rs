@@ -39,6 +39,7 @@ impl Service {
             service: Arc::clone(&world.attestation),
             store: world.store.clone(),
             authority: Arc::new(Authority::new(keys, DEFAULT_AUDIENCE, Vec::new()).unwrap()),
+            audit: world.audit.clone(),
             settings: FaceSettings {
                 guests: true,
                 guest_rate: None,

@@ -10,18 +10,21 @@ pub mod schema;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use assay_access::{AdminKey, AdminKeys, Authority, ClientRule, DEFAULT_AUDIENCE, Role};
 use assay_attestation_service::{
     ATTESTATION_POLICIES, AttestationService, KeySettings, PolicySet, RESOURCE_POLICIES, Registry, TokenKeys,
     TokenSettings, TrustSettings,
 };
+use assay_audit::{AuditLog, AuditSettings};
 use assay_collateral::CollateralService;
 use assay_emulator::{Emulator, Seed};
 use assay_key_broker_service::{Attestation, KeyBroker, Parts, Settings, TrustedIssuer};
 use assay_policy::{Admission, Limits, PolicyKind, TrialProcess};
 use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
 use assay_store::{KeyEncryptionKey, Store, StoreOptions};
+use assay_telemetry::{Operation, Readiness};
 use assay_token::decode_unverified;
 use assay_token::jwe::{DecryptionKey, KeyAlgorithm};
 use assay_types::{
@@ -47,6 +50,7 @@ pub struct World {
     pub broker: KeyBroker,
     pub attestation: Arc<AttestationService>,
     pub store: Store,
+    pub audit: AuditLog,
     pub clock: Arc<FixedClock>,
     pub admin: AdminKey,
     pub authority: Arc<Authority>,
@@ -254,13 +258,21 @@ impl World {
         let admin_keys = Arc::new(AdminKeys::load(store.clone(), shared.clone()).await.unwrap());
         let admin = admin_keys.newest().await.unwrap();
         let authority = Arc::new(Authority::new(admin_keys, DEFAULT_AUDIENCE, clients()).unwrap());
+        let audit =
+            AuditLog::open(store.clone(), shared.clone(), AuditSettings::default(), "test").await.unwrap();
         let broker = KeyBroker::new(Parts {
             store: store.clone(),
             attestation: evaluating,
             trusted_issuer,
             resource_policies: policies(PolicyKind::Resource, RESOURCE_POLICIES).await,
             authority: Arc::clone(&authority),
+            audit: audit.clone(),
             settings: settings.clone(),
+            operation: Operation {
+                // Probes of tests follow each other quickly.
+                readiness: Readiness::new(Duration::ZERO, Duration::from_secs(20)),
+                ..Operation::default()
+            },
             clock: shared,
         })
         .await
@@ -270,6 +282,7 @@ impl World {
             broker,
             attestation,
             store,
+            audit,
             clock,
             admin,
             authority,

@@ -12,6 +12,8 @@
     missing_docs
 )]
 
+#[path = "../store/audit.rs"]
+mod audit;
 #[path = "../store/challenge_response.rs"]
 mod challenge_response;
 #[path = "../store/changes.rs"]

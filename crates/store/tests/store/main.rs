@@ -10,6 +10,7 @@
     missing_docs
 )]
 
+mod audit;
 mod challenge_response;
 mod changes;
 mod collateral;
