@@ -35,6 +35,7 @@ import operation_cases
 import parts_cases
 import replica_cases
 import rvps_cases
+import secret_backend_cases
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SEED = "11" * 32
@@ -136,8 +137,8 @@ class World:
 
     # The server.
 
-    def start(self, *more, trust_emulator=True):
-        """Starts the server and waits until it is ready."""
+    def start(self, *more, trust_emulator=True, environment=None, ready=200):
+        """Starts the server and waits until it is ready, or says otherwise as expected."""
         check(self.server is None, "a server is running already")
         if trust_emulator:
             more = ("--danger-trust-emulator", self.roots, *more)
@@ -145,7 +146,7 @@ class World:
         self.server = subprocess.Popen(
             [self.assay, "serve", "--data-dir", str(self.data), "--listen", f"127.0.0.1:{self.port}", "--http",
              *map(str, more)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, env={**os.environ, **(environment or {})},
         )
         log.close()
         self.started.append(self.server)
@@ -154,7 +155,7 @@ class World:
             if self.server.poll() is not None:
                 raise AssertionError(f"the server ended with {self.server.returncode}\n{self.log()}")
             with contextlib.suppress(OSError):
-                if self.http("GET", "/readyz")[0] == 200:
+                if self.http("GET", "/readyz")[0] == ready:
                     return
             time.sleep(0.02)
         raise AssertionError(f"the server is not ready after 30 s\n{self.log()}")
@@ -1403,6 +1404,7 @@ agent_bad_input_cases.register(sys.modules[__name__])
 operation_cases.register(sys.modules[__name__])
 replica_cases.register(sys.modules[__name__])
 rvps_cases.register(sys.modules[__name__])
+secret_backend_cases.register(sys.modules[__name__])
 
 
 @case("the server of the agent's cases stops", needs=["agent_server"])

@@ -6,6 +6,7 @@ mod configfs_tsm;
 mod rvps;
 mod sealed_secret;
 mod store;
+mod vault;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub(crate) use configfs_tsm::ConfigfsTsmArgs;
 pub(crate) use rvps::{RvpsArgs, RvpsCommand};
 pub(crate) use sealed_secret::{SealCommand, SealedSecretCommand, Signer};
 pub(crate) use store::{KeyCommand, KeyPurpose, StoreCommand, WhichStore};
+pub(crate) use vault::EmulateVaultArgs;
 
 /// Confidential-computing attestation: prove what a guest is, and give it its secrets.
 #[derive(Debug, Parser)]
@@ -648,6 +650,9 @@ pub(crate) enum EmulateCommand {
     /// Serve what Intel's provisioning certification service (PCS) would say about an emulated platform, over
     /// plain HTTP, and a control at /control: GET counts requests, POST changes how the service behaves.
     Pcs(PcsArgs),
+    /// Serve a double of HashiCorp Vault on loopback, over plain HTTP: its login, KV engines and transit engine, and a
+    /// control at /control: GET counts requests, POST changes how it behaves.
+    Vault(EmulateVaultArgs),
     /// Present the kernel files of a confidential guest under a directory, so that an agent whose device root it is
     /// attests as on hardware: configfs-tsm; with TDX also its registers and event log. Stays until it is stopped.
     ConfigfsTsm(ConfigfsTsmArgs),

@@ -18,6 +18,7 @@ mod output;
 mod process;
 mod reload;
 mod rvps;
+mod secret_backends;
 mod server;
 mod settings;
 mod shutdown;

@@ -181,8 +181,12 @@ pub(crate) async fn key_broker(
     };
     let resource_policies = policies(PolicyKind::Resource, RESOURCE_POLICIES, foundation).await?;
     followers.policies("resource policies", &resource_policies);
+    let (store, clock) = (&foundation.store, &foundation.clock);
+    let vault = crate::secret_backends::vault_client(settings, Arc::clone(clock))?;
+    let secrets = crate::secret_backends::secret_backends(settings, store, vault, Arc::clone(clock))?;
     let broker = KeyBroker::new(Parts {
-        store: foundation.store.clone(),
+        store: store.clone(),
+        secrets,
         attestation,
         trusted_issuer,
         resource_policies,

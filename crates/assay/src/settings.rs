@@ -8,8 +8,10 @@ mod attestation_service;
 mod audit;
 mod collateral;
 mod reference_values;
+mod resources;
 mod store;
 mod telemetry;
+mod vault;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -23,8 +25,10 @@ pub(crate) use attestation_service::AttestationServiceDoor;
 pub(crate) use audit::Audit;
 pub(crate) use collateral::{Collateral, IntelUpdate};
 pub(crate) use reference_values::{RemoteValues, RvpsDoor};
+pub(crate) use resources::{BackendKind, Resources};
 pub(crate) use store::{KeyEncryption, KeySourceKind, StoreSettings};
 pub(crate) use telemetry::Telemetry;
+pub(crate) use vault::Vault;
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -39,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) attestation: Attestation,
     pub(crate) attestation_service: AttestationServiceDoor,
     pub(crate) collateral: Collateral,
+    pub(crate) vault: Vault,
+    pub(crate) resources: Resources,
     pub(crate) snp: Snp,
     pub(crate) tee: Tees,
     pub(crate) corim: Corim,
@@ -147,6 +153,7 @@ pub(crate) struct Danger {
     pub(crate) plaintext_store: bool,
     pub(crate) telemetry_plain_http: bool,
     pub(crate) plaintext_reference_values: bool,
+    pub(crate) vault_plain_http: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -232,6 +239,8 @@ const KEYS: [&[(&str, &str)]; 10] = [
     attestation::KEYS,
     attestation_service::KEYS,
     collateral::KEYS,
+    vault::KEYS,
+    resources::KEYS,
     audit::KEYS,
     reference_values::KEYS,
     KEYS_AFTER,
@@ -333,6 +342,10 @@ const KEYS_AFTER: &[(&str, &str)] = &[
         "danger.plaintext_reference_values",
         "DANGER: reference_values.address may be plain HTTP beyond loopback. Whoever is on the way chooses the values.",
     ),
+    (
+        "danger.vault_plain_http",
+        "DANGER: speak plain HTTP to a Vault on another machine. Everyone on the way reads every secret.",
+    ),
     ("log.level", "error, warn, info, debug or trace; or a filter such as `info,sqlx=warn`."),
     ("log.json", "One JSON object a line."),
 ];
@@ -396,6 +409,8 @@ impl Settings {
         assay_telemetry::Guard::check_filter(&self.log.level).context("log.level")?;
         self.reference_values.check(self.danger.plaintext_reference_values)?;
         self.rvps.check()?;
+        self.vault.check()?;
+        self.resources.check(self.vault.address.is_some())?;
         anyhow::ensure!(!self.snp.allowed_vmpl.is_empty(), "snp.allowed_vmpl is empty: no report could pass");
         Ok(())
     }
@@ -442,10 +457,11 @@ mod tests {
 
     fn leaves(path: &str, tree: &serde_json::Value) -> Vec<String> {
         match tree.as_object() {
-            Some(members) => {
+            // A map that the file may fill is a leaf.
+            Some(members) if !members.is_empty() => {
                 members.iter().flat_map(|(name, value)| leaves(&format!("{path}.{name}"), value)).collect()
             }
-            None => vec![path.trim_start_matches('.').to_owned()],
+            _ => vec![path.trim_start_matches('.').to_owned()],
         }
     }
 
@@ -495,6 +511,9 @@ mod tests {
             ("[telemetry]\notlp_endpoint = \"http://192.0.2.1:4317\"", "telemetry.otlp_endpoint"),
             ("[telemetry]\notlp_endpoint = \"https://collector\"", "telemetry.otlp_endpoint"),
             ("[log]\nlevel = \"a=b=c\"", "log.level"),
+            ("[resources]\nbackend = \"vault\"", "vault.address"),
+            ("[vault]\naddress = \"https://vault.example\"", "vault.token_file"),
+            ("[resources.by_repository]\nTeam-A = \"s3\"", "s3"),
             ("=", "TOML"),
         ] {
             std::fs::write(&file, text).unwrap();

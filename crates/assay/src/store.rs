@@ -1,10 +1,15 @@
 //! Opening the store that the settings name.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use assay_store::{KeyEncryptionKey, KeySource, Location, Store, StoreLimits};
+use anyhow::Context as _;
+use assay_store::{KeyEncryptionKey, KeySource, KeyWrapper, Location, Store, StoreLimits};
+use assay_types::SecretBytes;
+use assay_vault::{TransitKey, VaultPath};
+use async_trait::async_trait;
 
+use crate::clock::SystemClock;
 use crate::data_dir::DataDir;
 use crate::settings::{KeyEncryption, KeySourceKind, Settings};
 
@@ -62,6 +67,31 @@ pub(crate) fn key_source(
             })?;
             Ok(KeyEncryptionKey::from_text(&text)?.into())
         }
-        KeySourceKind::VaultTransit => bail!("key_encryption.source = \"vault-transit\" is not there yet"),
+        KeySourceKind::VaultTransit => {
+            let client = crate::secret_backends::vault_client(settings, Arc::new(SystemClock))?
+                .context("key_encryption.source is vault-transit, and vault.address names no Vault")?;
+            let mount = VaultPath::new(&key.transit_mount, "key_encryption.transit_mount")?;
+            let transit =
+                TransitKey::new(client, mount, &key.transit_key).context("key_encryption.transit_key")?;
+            Ok(KeySource::Wrapped(Arc::new(Transit(transit))))
+        }
+    }
+}
+
+/// Vault's transit engine as the keeper of the key-encryption key.
+struct Transit(TransitKey);
+
+#[async_trait]
+impl KeyWrapper for Transit {
+    fn name(&self) -> String {
+        self.0.name()
+    }
+
+    async fn wrap(&self, key: &SecretBytes) -> Result<Vec<u8>, String> {
+        self.0.wrap(key).await.map_err(|error| error.to_string())
+    }
+
+    async fn unwrap(&self, wrapped: &[u8]) -> Result<SecretBytes, String> {
+        self.0.unwrap(wrapped).await.map_err(|error| error.to_string())
     }
 }

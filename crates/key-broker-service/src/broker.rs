@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use assay_access::Authority;
 use assay_attestation_service::{ChallengeSealer, Kept, PassportSettings, Passports, PolicySet, keep_house};
 use assay_audit::AuditLog;
+use assay_secret_backends::SecretBackend;
 use assay_store::Store;
 use assay_telemetry::Operation;
 use assay_token::TokenError;
@@ -21,6 +22,8 @@ use crate::{Attestation, RequestError, Settings};
 pub struct Parts {
     /// The store.
     pub store: Store,
+    /// Where the secrets of resources are kept; the same store, or elsewhere.
+    pub secrets: Arc<dyn SecretBackend>,
     /// Who evaluates evidence. A service in this process also holds attestation policies, reference
     /// values and the keys that sign tokens.
     pub attestation: Attestation,
@@ -68,6 +71,7 @@ pub struct KeyBroker {
 
 struct Inner {
     store: Store,
+    secrets: Arc<dyn SecretBackend>,
     attestation: Attestation,
     trusted_issuer: Option<Arc<TrustedIssuer>>,
     passports: Option<Passports>,
@@ -92,6 +96,7 @@ impl KeyBroker {
     pub async fn new(parts: Parts) -> Result<Self, StartError> {
         let Parts {
             store,
+            secrets,
             attestation,
             trusted_issuer,
             resource_policies,
@@ -130,6 +135,11 @@ impl KeyBroker {
             async move { store.ping().await }
         });
         attestation.add_checks(&operation.readiness, trusted_issuer.as_ref());
+        let asked = Arc::clone(&secrets);
+        operation.readiness.add("secret-backends", move || {
+            let secrets = Arc::clone(&asked);
+            async move { secrets.check().await }
+        });
         let asked = audit.clone();
         operation.readiness.add("audit-log", move || {
             let audit = asked.clone();
@@ -139,6 +149,7 @@ impl KeyBroker {
             authority,
             sessions: Sessions::new(attestation.clone(), trusted_issuer.clone(), store.clone())?,
             store,
+            secrets,
             attestation,
             trusted_issuer,
             passports,
@@ -221,6 +232,10 @@ impl KeyBroker {
 
     pub(crate) fn store(&self) -> &Store {
         &self.inner.store
+    }
+
+    pub(crate) fn secrets(&self) -> &dyn SecretBackend {
+        &*self.inner.secrets
     }
 
     pub(crate) fn attestation(&self) -> &Attestation {

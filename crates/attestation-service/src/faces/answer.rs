@@ -28,6 +28,7 @@ pub fn http_status(fault: Fault) -> StatusCode {
         Fault::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Fault::CollateralPermanent | Fault::BadGateway => StatusCode::BAD_GATEWAY,
         Fault::CollateralTransient | Fault::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Fault::DependencyTimeout => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
