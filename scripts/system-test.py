@@ -32,6 +32,7 @@ import agent_bad_input_cases
 import agent_cases
 import audit_cases
 import operation_cases
+import parts_cases
 import replica_cases
 import rvps_cases
 import secret_backend_cases
@@ -1398,6 +1399,7 @@ def generated_documents(w):
 
 audit_cases.register(sys.modules[__name__])
 agent_cases.register(sys.modules[__name__])
+parts_cases.register(sys.modules[__name__])
 agent_bad_input_cases.register(sys.modules[__name__])
 operation_cases.register(sys.modules[__name__])
 replica_cases.register(sys.modules[__name__])

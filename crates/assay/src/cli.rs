@@ -37,7 +37,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Show the whole chain with an emulated guest, in a throw-away server.
     Demo(DemoArgs),
-    /// Run the server: key broker, attestation service, reference values.
+    /// Run the server: key broker, attestation service, reference values; all of them, or one.
     Serve(ServeArgs),
     /// Attest to a key broker as a guest, and fetch a resource.
     Attest(AttestArgs),
@@ -122,7 +122,7 @@ pub(crate) struct DemoArgs {
     /// The TEE of the guest: snp (unless set), cca, tdx or sgx.
     #[arg(long)]
     pub(crate) tee: Option<Tee>,
-    /// What is shown besides: the agent in a simulated guest, used by `curl`.
+    /// What is shown besides: the agent in a simulated guest, used by `curl`; or the passport, its parts apart.
     #[arg(long)]
     pub(crate) mode: Option<DemoMode>,
 }
@@ -132,17 +132,36 @@ pub(crate) struct DemoArgs {
 pub(crate) enum DemoMode {
     /// The attestation agent.
     Agent,
+    /// The passport: an attestation service, a key broker and a relying party apart.
+    Passport,
+}
+
+/// What a server is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Key broker, attestation service and reference values in one process.
+    #[default]
+    All,
+    /// The key broker; who evaluates evidence, or whose tokens are believed, says [attestation].
+    Kbs,
+    /// The attestation service.
+    As,
+    /// The reference value provider.
+    Rvps,
 }
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ServeArgs {
+    /// The part to run.
+    #[arg(value_enum, default_value_t = Part::All)]
+    pub(crate) part: Part,
     /// The configuration file (TOML); options given here win over it.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Where the store and the keys are; made at first start.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// The address to listen on.
+    /// The address to listen on; of the part's own door where one part is run.
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: Option<SocketAddr>,
     /// Plain HTTP, on loopback addresses only.
@@ -524,7 +543,11 @@ pub(crate) enum TokenCommand {
         /// A JWK Set to trust.
         #[arg(long, value_name = "FILE")]
         jwks: Option<PathBuf>,
-        /// A certificate to trust (PEM or DER).
+        /// Trust the keys at this address: of keys, of an OpenID discovery document, or with `/` at its end of
+        /// the service that has one.
+        #[arg(long, value_name = "URL", conflicts_with = "jwks")]
+        discovery: Option<String>,
+        /// A certificate to trust (PEM or DER; PEM with --discovery).
         #[arg(long, value_name = "FILE")]
         certificate: Vec<PathBuf>,
         /// The issuer to expect.

@@ -15,6 +15,8 @@ pub(crate) struct GuestPlan<'a> {
     pub(crate) dir: &'a Path,
     /// The server: key broker and attestation service.
     pub(crate) url: &'a str,
+    /// The attestation service, where it is another one: the key broker is shown its tokens.
+    pub(crate) passport_url: Option<&'a str>,
     /// The TEE, as `assay emulate` names it.
     pub(crate) tee: &'a str,
     /// More options of `assay emulate configfs-tsm`.
@@ -102,9 +104,11 @@ impl GuestProcess {
 
 fn configuration(plan: &GuestPlan<'_>, rest: &str, root: &str, init_data: &str) -> String {
     let (url, log) = (plan.url, plan.dir.join("log").display().to_string());
+    let service = plan.passport_url.unwrap_or(url);
+    let passport = if plan.passport_url.is_some() { "[token_configs.kbs]\npassport = true\n\n" } else { "" };
     format!(
-        "kbs = \"{url}\"\n\n\
-         [token_configs.coco_as]\nurl = \"{url}\"\n\n\
+        "kbs = \"{url}\"\n\n{passport}\
+         [token_configs.coco_as]\nurl = \"{service}\"\n\n\
          [eventlog_config]\nenable_eventlog = true\ndirectory = \"{log}\"\n\n\
          [device]\nroot = \"{root}\"\n\n\
          [init_data]\ntoml_file = \"{init_data}\"\n\n\

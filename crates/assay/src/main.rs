@@ -8,6 +8,7 @@ mod codes;
 mod collateral;
 mod commands;
 mod data_dir;
+mod doors;
 mod exit;
 mod file_values;
 mod follow;

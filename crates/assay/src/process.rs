@@ -106,9 +106,20 @@ impl ServerProcess {
         options: &[&str],
         environment: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
+        ServerProcess::part("all", data, options, environment).await
+    }
+
+    /// Starts one part (`assay serve <part>`) on a free loopback port and waits until it says that it listens.
+    pub(crate) async fn part(
+        part: &str,
+        data: &Path,
+        options: &[&str],
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let data = data.display().to_string();
         let mut arguments = vec!["serve", "--http", "--listen", "127.0.0.1:0", "--data-dir", &data];
         arguments.extend(options);
+        arguments.push(part);
         ServerProcess::run(&arguments, environment).await
     }
 

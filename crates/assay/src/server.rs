@@ -1,5 +1,6 @@
 //! Wiring: from settings to a running server.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,14 +9,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use assay_access::Authority;
 use assay_attestation_service::{
-    ATTESTATION_POLICIES, AttestationService, KeySettings, PolicySet, RESOURCE_POLICIES, Registry, TokenKeys,
-    TokenSettings, TrustSettings,
+    ATTESTATION_POLICIES, AttestationService, FaceParts, FaceSettings, Faces, KeySettings, PassportSettings,
+    PolicySet, RESOURCE_POLICIES, Rate, Registry, TokenKeys, TokenSettings, TrustSettings,
 };
 use assay_audit::AuditLog;
 use assay_collateral::CollateralService;
-use assay_key_broker_service::{KeyBroker, Parts, Rate};
+use assay_key_broker_service::{
+    Attestation, KeyBroker, Parts, RemoteAttestation, TrustedIssuer, TrustedIssuerSettings,
+};
 use assay_policy::PolicyKind;
-use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
+use assay_reference_values::{CorimSettings, CorimSigner, ProviderParts, ReferenceValues};
 use assay_store::Store;
 use assay_tee_cca::CcaSettings;
 use assay_tee_intel::IntelSettings;
@@ -31,24 +34,28 @@ use crate::follow::Followers;
 use crate::output;
 use crate::settings::{CcaVerifierKind, Settings};
 
-/// The parts of a server that its caller needs.
-pub(crate) struct Built {
-    pub(crate) broker: KeyBroker,
-    /// The reference values of the store; `None` where they are elsewhere.
-    pub(crate) values: Option<Arc<ReferenceValues>>,
-    /// Who wants to hear of changes by other processes.
-    pub(crate) followers: Followers,
-    pub(crate) authority: Arc<Authority>,
+/// What every part stands on.
+pub(crate) struct Foundation {
+    pub(crate) operation: Operation,
     pub(crate) store: Store,
     pub(crate) audit: AuditLog,
-    pub(crate) collateral: CollateralService,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Whether the admin key did not exist before.
     pub(crate) made_admin_key: bool,
 }
 
-/// Opens the store and puts the parts together. What does not exist yet is made: data directory,
-/// key-encryption key, store, admin key, signing key.
-pub(crate) async fn build(settings: &Settings, operation: &Operation) -> anyhow::Result<Built> {
+/// An attestation service, and what it fetches for itself.
+pub(crate) struct BuiltService {
+    pub(crate) service: Arc<AttestationService>,
+    /// The reference values of the store; `None` where they are elsewhere.
+    pub(crate) values: Option<Arc<ReferenceValues>>,
+    pub(crate) collateral: CollateralService,
+}
+
+/// Opens the store and reads who may do what. What does not exist yet is made: data directory,
+/// key-encryption key, store, admin key.
+pub(crate) async fn foundation(settings: &Settings, operation: Operation) -> anyhow::Result<Foundation> {
     let store = crate::store::open(settings, true).await?;
     // All replicas go by the database's clock.
     let clock: Arc<dyn Clock> = store.clock(Arc::new(SystemClock));
@@ -56,73 +63,171 @@ pub(crate) async fn build(settings: &Settings, operation: &Operation) -> anyhow:
     let made_admin_key = admin_keys.made();
     let clients = settings.access.clients.clone();
     let authority = Arc::new(Authority::new(admin_keys, &settings.access.audience, clients)?);
+    let process = concat!("assay ", env!("CARGO_PKG_VERSION"), " serve");
+    let audit = AuditLog::open(store.clone(), Arc::clone(&clock), settings.audit.settings(), process)
+        .await
+        .context("the audit log")?;
+    Ok(Foundation { operation, store, audit, authority, clock, made_admin_key })
+}
 
+/// The attestation service. Its signing key is made where there is none.
+pub(crate) async fn attestation_service(
+    settings: &Settings,
+    foundation: &Foundation,
+    followers: &mut Followers,
+) -> anyhow::Result<BuiltService> {
+    let (store, clock) = (&foundation.store, &foundation.clock);
     let trust = trust(settings)?;
-    let (collateral, _) =
-        crate::collateral::service(&settings.collateral, &trust, &store, Arc::clone(&clock))?;
-    let registry = registry(settings, trust, clock.clone())?;
-    let policies = Arc::new(
-        PolicySet::load(
-            PolicyKind::Attestation,
-            ATTESTATION_POLICIES,
-            store.clone(),
-            admission()?,
-            clock.clone(),
-        )
-        .await?,
-    );
-    let resource_policies = Arc::new(
-        PolicySet::load(PolicyKind::Resource, RESOURCE_POLICIES, store.clone(), admission()?, clock.clone())
-            .await?,
-    );
-    let values = crate::rvps::source(settings, &store, clock.clone()).await?;
-    let keys = Arc::new(
-        TokenKeys::load(store.clone(), key_settings(settings)?, &settings.token.issuer, clock.clone())
-            .await?,
-    );
+    let (collateral, _) = crate::collateral::service(&settings.collateral, &trust, store, Arc::clone(clock))?;
+    let registry = registry(settings, trust, Arc::clone(clock))?;
+    let policies = policies(PolicyKind::Attestation, ATTESTATION_POLICIES, foundation).await?;
+    let values = crate::rvps::source(settings, store, Arc::clone(clock)).await?;
+    let issuer = &settings.token.issuer;
+    let keys = TokenKeys::load(store.clone(), key_settings(settings)?, issuer, Arc::clone(clock)).await?;
+    let keys = Arc::new(keys);
+    followers.policies("attestation policies", &policies);
+    followers.token_keys(&keys);
+    if let Some(values) = &values.local {
+        followers.values(values);
+    }
     let token_settings = TokenSettings {
-        issuer: settings.token.issuer.clone(),
+        issuer: issuer.clone(),
         lifetime: settings.token.lifetime_seconds,
         ..TokenSettings::default()
     };
-    let attestation = Arc::new(AttestationService::new(
+    let service = AttestationService::new(
         registry,
         collateral.clone(),
-        Arc::clone(&policies),
+        policies,
         values.source,
-        Arc::clone(&keys),
+        keys,
         token_settings,
-        clock.clone(),
-    ));
-    let process = concat!("assay ", env!("CARGO_PKG_VERSION"), " serve");
-    let audit = AuditLog::open(store.clone(), clock.clone(), settings.audit.settings(), process)
-        .await
-        .context("the audit log")?;
-    let vault = crate::secret_backends::vault_client(settings, Arc::clone(&clock))?;
-    let secrets = crate::secret_backends::secret_backends(settings, &store, vault, Arc::clone(&clock))?;
+        Arc::clone(clock),
+    );
+    Ok(BuiltService { service: Arc::new(service), values: values.local, collateral })
+}
+
+/// The attestation service's own door.
+pub(crate) async fn faces(
+    settings: &Settings,
+    foundation: &Foundation,
+    service: &BuiltService,
+) -> anyhow::Result<Faces> {
+    let door = &settings.attestation_service;
+    let defaults = assay_key_broker_service::Settings::default();
+    Ok(Faces::new(FaceParts {
+        service: Arc::clone(&service.service),
+        store: foundation.store.clone(),
+        authority: Arc::clone(&foundation.authority),
+        audit: foundation.audit.clone(),
+        settings: FaceSettings {
+            guests: door.guests,
+            guest_rate: rate(settings),
+            trusted_proxies: trusted_proxies(settings)?,
+            passports: PassportSettings {
+                challenge_seconds: settings.limits.session_seconds,
+                verdict_seconds: defaults.verdict_seconds,
+                policies: Vec::new(),
+            },
+            body_bytes: settings.limits.body_bytes,
+            body_timeout: defaults.body_timeout,
+            request_timeout: Duration::from_secs(settings.limits.request_seconds),
+            public_url: door.public_url.clone(),
+            housekeeping_interval: defaults.housekeeping_interval,
+        },
+        clock: Arc::clone(&foundation.clock),
+        beside: match &service.values {
+            Some(values) => assay_reference_values::services(ProviderParts {
+                values: values.as_ref().clone(),
+                authority: Arc::clone(&foundation.authority),
+                clock: Arc::clone(&foundation.clock),
+                deadline: Duration::from_secs(settings.limits.request_seconds),
+            }),
+            None => axum::Router::new(),
+        },
+        descriptors: match &service.values {
+            Some(_) => vec![assay_reference_values::proto::DESCRIPTORS],
+            None => Vec::new(),
+        },
+    })
+    .await?)
+}
+
+/// The key broker. Evidence is evaluated by `local`, else by the remote service of the settings, else by nobody.
+pub(crate) async fn key_broker(
+    settings: &Settings,
+    foundation: &Foundation,
+    local: Option<Arc<AttestationService>>,
+    followers: &mut Followers,
+) -> anyhow::Result<KeyBroker> {
+    let trusted_issuer = trusted_issuer(settings, foundation)?;
+    let remote = settings.attestation.remote(settings.danger.plaintext_attestation_service);
+    let attestation = match (local, remote, &trusted_issuer) {
+        (Some(service), None, _) => Attestation::Local(service),
+        (Some(_), Some(_), _) => anyhow::bail!(
+            "attestation.address names a remote attestation service, and this process has its own: run `assay serve kbs`, or \
+             leave it out"
+        ),
+        (None, Some(remote), Some(trusted)) => {
+            let (trusted, clock) = (Arc::clone(trusted), Arc::clone(&foundation.clock));
+            let tees = settings.attestation.tees.clone();
+            Attestation::Remote(Arc::new(RemoteAttestation::new(remote, trusted, tees, clock)?))
+        }
+        (None, None, Some(_)) => Attestation::Elsewhere,
+        (None, _, None) => anyhow::bail!(
+            "a key broker alone needs attestation.address, the service to ask, or attestation.trusted_keys, whose tokens to \
+             believe"
+        ),
+    };
+    let resource_policies = policies(PolicyKind::Resource, RESOURCE_POLICIES, foundation).await?;
+    followers.policies("resource policies", &resource_policies);
+    let (store, clock) = (&foundation.store, &foundation.clock);
+    let vault = crate::secret_backends::vault_client(settings, Arc::clone(clock))?;
+    let secrets = crate::secret_backends::secret_backends(settings, store, vault, Arc::clone(clock))?;
     let broker = KeyBroker::new(Parts {
         store: store.clone(),
         secrets,
         attestation,
-        resource_policies: Arc::clone(&resource_policies),
-        authority: Arc::clone(&authority),
-        audit: audit.clone(),
+        trusted_issuer,
+        resource_policies,
+        authority: Arc::clone(&foundation.authority),
+        audit: foundation.audit.clone(),
         settings: broker_settings(settings)?,
-        operation: operation.clone(),
-        clock,
+        operation: foundation.operation.clone(),
+        clock: Arc::clone(&foundation.clock),
     })
     .await?;
-    let mut followers = Followers::default();
-    followers.policies("attestation policies", &policies);
-    followers.policies("resource policies", &resource_policies);
-    followers.token_keys(&keys);
     followers.broker(&broker);
-    followers.authority(&authority);
-    if let Some(values) = &values.local {
-        followers.values(values);
+    Ok(broker)
+}
+
+/// Whose tokens are believed beside our own.
+fn trusted_issuer(
+    settings: &Settings,
+    foundation: &Foundation,
+) -> anyhow::Result<Option<Arc<TrustedIssuer>>> {
+    let attestation = &settings.attestation;
+    if !attestation.trusts() {
+        return Ok(None);
     }
-    let values = values.local;
-    Ok(Built { broker, values, followers, authority, store, audit, collateral, made_admin_key })
+    let settings = TrustedIssuerSettings {
+        keys: attestation.trusted_keys.clone(),
+        ca_certificate: attestation.trusted_keys_ca_certificate.clone(),
+        certificates: attestation.trusted_certificates.clone(),
+        issuer: attestation.issuer.clone(),
+        ..TrustedIssuerSettings::default()
+    };
+    let issuer = TrustedIssuer::new(settings, Arc::clone(&foundation.clock)).context("attestation")?;
+    Ok(Some(Arc::new(issuer)))
+}
+
+async fn policies(
+    kind: PolicyKind,
+    bundled: &[(&str, &str)],
+    foundation: &Foundation,
+) -> anyhow::Result<Arc<PolicySet>> {
+    let (store, clock) = (foundation.store.clone(), Arc::clone(&foundation.clock));
+    Ok(Arc::new(PolicySet::load(kind, bundled, store, admission()?, clock).await?))
 }
 
 /// How keys that sign tokens are made.
@@ -209,20 +314,23 @@ pub(crate) fn trust(settings: &Settings) -> anyhow::Result<TrustSettings> {
     })
 }
 
-pub(crate) fn broker_settings(settings: &Settings) -> anyhow::Result<assay_key_broker_service::Settings> {
-    let per_minute = NonZeroU32::new(settings.limits.attestations_per_minute);
-    let rate = per_minute.map(|per_minute| Rate {
+/// How often one client address may attest.
+fn rate(settings: &Settings) -> Option<Rate> {
+    NonZeroU32::new(settings.limits.attestations_per_minute).map(|per_minute| Rate {
         per_minute,
         burst: NonZeroU32::new(per_minute.get() / 10).unwrap_or(NonZeroU32::MIN),
-    });
-    let trusted_proxies = settings
-        .server
-        .trusted_proxies
-        .iter()
-        .map(|text| {
-            text.parse().with_context(|| format!("server.trusted_proxies: {text:?} is not an address"))
-        })
-        .collect::<anyhow::Result<_>>()?;
+    })
+}
+
+fn trusted_proxies(settings: &Settings) -> anyhow::Result<Vec<IpAddr>> {
+    let read = |text: &String| {
+        text.parse().with_context(|| format!("server.trusted_proxies: {text:?} is not an address"))
+    };
+    settings.server.trusted_proxies.iter().map(read).collect()
+}
+
+pub(crate) fn broker_settings(settings: &Settings) -> anyhow::Result<assay_key_broker_service::Settings> {
+    let rate = rate(settings);
     Ok(assay_key_broker_service::Settings {
         session_seconds: settings.limits.session_seconds,
         attestation_api: settings.server.attestation_api,
@@ -234,7 +342,7 @@ pub(crate) fn broker_settings(settings: &Settings) -> anyhow::Result<assay_key_b
         drain: Duration::from_secs(settings.server.drain_seconds),
         auth_rate: rate,
         attest_rate: rate,
-        trusted_proxies,
+        trusted_proxies: trusted_proxies(settings)?,
         public_url: settings.server.public_url.clone(),
         ..assay_key_broker_service::Settings::default()
     })

@@ -3,6 +3,8 @@
 //! keys are refused.
 
 mod access;
+mod attestation;
+mod attestation_service;
 mod audit;
 mod collateral;
 mod reference_values;
@@ -18,6 +20,8 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use access::Access;
+pub(crate) use attestation::Attestation;
+pub(crate) use attestation_service::AttestationServiceDoor;
 pub(crate) use audit::Audit;
 pub(crate) use collateral::{Collateral, IntelUpdate};
 pub(crate) use reference_values::{RemoteValues, RvpsDoor};
@@ -36,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) store: StoreSettings,
     pub(crate) key_encryption: KeyEncryption,
     pub(crate) access: Access,
+    pub(crate) attestation: Attestation,
+    pub(crate) attestation_service: AttestationServiceDoor,
     pub(crate) collateral: Collateral,
     pub(crate) vault: Vault,
     pub(crate) resources: Resources,
@@ -143,6 +149,7 @@ pub(crate) struct Danger {
     pub(crate) allow_sample: bool,
     pub(crate) allow_unsigned_corim: bool,
     pub(crate) allow_test_keys: bool,
+    pub(crate) plaintext_attestation_service: bool,
     pub(crate) plaintext_store: bool,
     pub(crate) telemetry_plain_http: bool,
     pub(crate) plaintext_reference_values: bool,
@@ -229,6 +236,8 @@ const KEYS: [&[(&str, &str)]; 10] = [
     KEYS_BEFORE,
     store::KEYS,
     access::KEYS,
+    attestation::KEYS,
+    attestation_service::KEYS,
     collateral::KEYS,
     vault::KEYS,
     resources::KEYS,
@@ -318,6 +327,10 @@ const KEYS_AFTER: &[(&str, &str)] = &[
         "DANGER: take Arm CCA evidence under keys whose private half is public. Anyone can make it.",
     ),
     (
+        "danger.plaintext_attestation_service",
+        "DANGER: plain http to the remote attestation service on another machine. Who is on the way reads the token, and all evidence.",
+    ),
+    (
         "danger.plaintext_store",
         "DANGER: speak to PostgreSQL on other machines without TLS. Whoever is in between reads and changes all.",
     ),
@@ -390,6 +403,7 @@ impl Settings {
         );
         self.store.check()?;
         self.access.check()?;
+        self.attestation.check(self.danger.plaintext_attestation_service)?;
         self.collateral.check()?;
         self.telemetry.check(self.danger.telemetry_plain_http)?;
         assay_telemetry::Guard::check_filter(&self.log.level).context("log.level")?;
@@ -488,6 +502,10 @@ mod tests {
             ("[rvps]\nlisten = \"0.0.0.0:1\"", "rvps.listen"),
             ("[tee.cca]\nverifier = \"other\"", "other"),
             ("[tee.tdx]\nverifier = \"native\"", "tdx"),
+            ("[attestation]\naddress = \"http://192.0.2.1:1\"\ntrusted_keys = \"a\"", "loopback"),
+            ("[attestation]\naddress = \"http://127.0.0.1:1\"", "trusted_keys"),
+            ("[attestation]\ntees = [\"abacus\"]", "abacus"),
+            ("[attestation]\ndeadline_seconds = 0", "attestation.deadline_seconds"),
             ("[server]\nlisten = 5", "listen"),
             ("[telemetry]\nsample_ratio = 1.5", "telemetry.sample_ratio"),
             ("[telemetry]\notlp_endpoint = \"http://192.0.2.1:4317\"", "telemetry.otlp_endpoint"),

@@ -10,7 +10,7 @@ use assay_types::{
 };
 use serde_json::Value;
 
-use crate::authenticate::Genuine;
+use crate::authenticate::{Genuine, Shown};
 use crate::endorsed;
 use crate::error::EvaluationError;
 use crate::policy_set::{PolicyInForce, PolicySet};
@@ -68,14 +68,14 @@ pub(crate) struct Context<'a> {
 }
 
 pub(crate) fn appraise(genuine: Genuine, context: &Context<'_>) -> Result<Appraisal, EvaluationError> {
-    let Genuine { authenticated, evidence, anchors_until } = genuine;
+    let Genuine { authenticated, evidence, anchors_until, shown } = genuine;
     let (mut facts, mut findings) = authenticated.into_parts();
     let mut asked: Vec<AskedReferenceValue> = Vec::new();
     let endorsed = endorsed::compare(&mut facts, context);
     for question in endorsed.asked {
         add_asked(&mut asked, question);
     }
-    let tree = claim_tree(&mut facts, context);
+    let tree = claim_tree(&mut facts, context, &shown);
     let mut applied = Vec::with_capacity(context.policy_ids.len());
     let mut extensions = Vec::new();
     let mut explained: Vec<TrustClaim> = Vec::new();
@@ -165,19 +165,19 @@ fn find_policy(
 
 /// `{"<tee>": claims, "report_data", "init_data", "runtime_data_claims", "init_data_claims"}`, the
 /// policy input and annotated evidence of Trustee. Runtime and init data stand there only when this
-/// TEE's evidence binds them.
-fn claim_tree(facts: &mut Facts, context: &Context<'_>) -> Value {
+/// TEE's evidence binds them: its own, or those of the whole evaluation.
+fn claim_tree(facts: &mut Facts, context: &Context<'_>, shown: &Shown) -> Value {
     let mut tree = Claims::new();
     tree.insert(facts.tee.to_string(), Value::Object(std::mem::take(&mut facts.claims)));
     if let Some(report_data) = &facts.report_data {
         tree.insert("report_data".into(), Value::String(report_data.clone()));
-        if let Some(claims) = context.runtime_data {
+        if let Some(claims) = shown.runtime_data.as_deref().or(context.runtime_data) {
             tree.insert("runtime_data_claims".into(), claims.clone());
         }
     }
     if let Some(init_data) = &facts.init_data {
         tree.insert("init_data".into(), Value::String(init_data.clone()));
-        if let Some(claims) = context.init_data {
+        if let Some(claims) = shown.init_data.as_deref().or(context.init_data) {
             tree.insert("init_data_claims".into(), Value::Object(claims.clone()));
         }
     }

@@ -1,13 +1,13 @@
 //! What the audit log keeps of a verdict: names and digests.
 
 use assay_audit::{Event, Kind, Outcome};
+use assay_types::Digest;
 
-use crate::Issued;
+use crate::Verdict;
 
 /// The event of a verdict: whose evidence it was, which policies and reference values judged, which token
-/// came out. Who asked is for the caller to add. The event has neither the token nor any claim.
-pub fn verdict_event(issued: &Issued) -> Event {
-    let Issued { claims, verdict, .. } = issued;
+/// came out. `set` is the digest of the set of reference values. Who asked is for the caller to add. The event has neither the token nor any claim.
+pub fn verdict_event(verdict: &Verdict, set: Option<Digest>) -> Event {
     let mut event = Event::new(Kind::Verdict, Outcome::Ok).token(verdict.jti.as_str()).status(verdict.status);
     let mut asked = Vec::new();
     for attester in verdict.attesters.values() {
@@ -18,8 +18,6 @@ pub fn verdict_event(issued: &Issued) -> Event {
         }
         asked.extend(attester.reference_values.iter().map(|value| value.id.clone()));
     }
-    // One set for all attesters.
-    let set = claims.submods.values().find_map(|submod| submod.appraised.reference_values.clone());
     match set {
         Some(set) => event.values(Some(set), asked),
         None => event,

@@ -1,12 +1,15 @@
 //! Evidence → authenticated claims: the collateral is brought, then the verifier decides.
 
+use std::sync::Arc;
+
 use assay_reference_values::Consultation;
 use assay_types::{
-    Authenticated, Binding, CollateralItem, CollateralKind, CollateralOrigin, CollateralRequest,
+    Authenticated, Binding, Claims, CollateralItem, CollateralKind, CollateralOrigin, CollateralRequest,
     CollateralSet, CollateralUse, Digest, Lookup, RawEvidence, ReferenceValueSnapshot, Tee, UnixTime,
     VerifyError,
 };
 use assay_veraison::{VeraisonClient, VeraisonFailure};
+use serde_json::Value;
 
 use crate::AttestationService;
 use crate::error::EvaluationError;
@@ -22,6 +25,15 @@ pub(crate) struct Genuine {
     pub(crate) evidence: Digest,
     /// The first end of a trust anchor that the claims rest on.
     pub(crate) anchors_until: UnixTime,
+    /// What is shown of it beside its claims, where each piece of evidence has its own.
+    pub(crate) shown: Shown,
+}
+
+/// Runtime data and init data that a piece of evidence binds.
+#[derive(Clone, Default)]
+pub(crate) struct Shown {
+    pub(crate) runtime_data: Option<Arc<Value>>,
+    pub(crate) init_data: Option<Arc<Claims>>,
 }
 
 impl AttestationService {
@@ -85,6 +97,7 @@ impl AttestationService {
             anchors_until: anchors.used_until(&authenticated.facts().collateral),
             authenticated,
             evidence: digest.clone(),
+            shown: Shown::default(),
         });
         Ok(genuine.collect())
     }
@@ -104,6 +117,7 @@ impl AttestationService {
             authenticated,
             evidence: evidence.digest(),
             anchors_until: UnixTime::MAX,
+            shown: Shown::default(),
         });
         Ok(genuine.collect())
     }

@@ -45,6 +45,12 @@ pub enum EvaluationError {
         /// The reason.
         reason: String,
     },
+    /// No evidence, or more pieces of it than one evaluation takes.
+    #[error("{found} pieces of evidence; 1 to {} are taken", crate::service::MAX_ADDITIONAL + 1)]
+    Requests {
+        /// How many.
+        found: usize,
+    },
     /// More policies were asked for than are applied to one piece of evidence.
     #[error("{found} policy ids; at most {} are applied", crate::service::MAX_POLICY_IDS)]
     TooManyPolicies {
@@ -100,6 +106,7 @@ impl Coded for EvaluationError {
             EvaluationError::AdditionalEvidence { .. } => "AS-007",
             EvaluationError::NoPolicy { .. } => "AS-008",
             EvaluationError::TooManyPolicies { .. } => "AS-010",
+            EvaluationError::Requests { .. } => "AS-011",
             EvaluationError::Policy { .. } => "AS-009",
             EvaluationError::Token(error) => error.code(),
             EvaluationError::ReferenceValues(error) => error.code(),
@@ -113,6 +120,7 @@ impl Coded for EvaluationError {
             | EvaluationError::RuntimeData(_)
             | EvaluationError::InitData(_)
             | EvaluationError::TooManyPolicies { .. }
+            | EvaluationError::Requests { .. }
             | EvaluationError::AdditionalEvidence { .. } => Fault::BadRequest,
             EvaluationError::Evidence { error: VerifyError::Unsupported(_), .. }
             | EvaluationError::NotTaken { .. } => Fault::Unprocessable,

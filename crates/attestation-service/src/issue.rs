@@ -57,6 +57,11 @@ pub struct Issued {
 }
 
 impl Issued {
+    /// The digest of the set of reference values: one set for all attesters.
+    pub fn reference_values(&self) -> Option<Digest> {
+        self.claims.submods.values().find_map(|submod| submod.appraised.reference_values.clone())
+    }
+
     /// The token in another form, signed by the current one of `keys`. The claims are the same; nothing is
     /// evaluated again. A JWT in Trustee's dialect is [`Issued::token`] itself.
     ///

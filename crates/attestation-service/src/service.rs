@@ -215,8 +215,11 @@ fn json_bytes(evidence: &RawValue) -> Vec<u8> {
     evidence.get().as_bytes().to_vec()
 }
 
-/// Reads `""` or `{"<tee>": evidence, …}`, in the order of the names.
-fn additional_evidence(text: &str) -> Result<BTreeMap<Tee, Box<RawValue>>, EvaluationError> {
+/// The evidence of devices in RCAR: reads `""` or `{"<tee>": evidence, …}`, in the order of the names.
+///
+/// # Errors
+/// [`EvaluationError::AdditionalEvidence`].
+pub fn additional_evidence(text: &str) -> Result<BTreeMap<Tee, Box<RawValue>>, EvaluationError> {
     if text.is_empty() {
         return Ok(BTreeMap::new());
     }

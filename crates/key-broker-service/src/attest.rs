@@ -6,9 +6,9 @@
 //! The token is given within JSON, as ever, unless `Accept` asks for an attestation result of another
 //! form ([`EarForm`]): then it is the whole body. The session keeps the token of the usual form.
 
-use assay_attestation_service::{Evaluation, Issued};
+use assay_attestation_service::{Challenge, Evaluation, record};
 use assay_listener::Connection;
-use assay_store::{AttestedSession, StoreError};
+use assay_store::StoreError;
 use assay_token::{EarForm, EarMedia};
 use assay_types::{Attestation, AttestationAnswer, Coded as _, Digest, HashAlgorithm};
 use axum::body::Body;
@@ -18,9 +18,9 @@ use axum::{Extension, Json};
 use http::{HeaderMap, header};
 use subtle::ConstantTimeEq as _;
 
+use crate::attestation_backend::Evaluated;
 use crate::audited;
 use crate::auth::with_cookie;
-use crate::challenge::Challenge;
 use crate::credentials::session_cookie;
 use crate::limits::{AdmittedToAttest, read_body, read_json};
 use crate::origin::Origin;
@@ -45,8 +45,8 @@ pub(crate) async fn attest(
     let result = async {
         let body = read_body(body, settings.body_bytes, settings.body_timeout).await?;
         let attestation: Attestation = read_json(&body)?;
-        let issued = match evaluate(&broker, &challenge, &attestation).await {
-            Ok(issued) => issued,
+        let evaluated = match evaluate(&broker, &challenge, &attestation).await {
+            Ok(evaluated) => evaluated,
             Err(error) => {
                 let evidence = attestation.tee_evidence.primary_evidence.get().as_bytes();
                 let digest = Some(Digest::sha256(evidence));
@@ -54,15 +54,17 @@ pub(crate) async fn attest(
             }
         };
         // Before the challenge is used up: what fails here may be tried again.
-        let answer = match form.media() {
-            EarMedia::Json => Json(AttestationAnswer { token: issued.token.clone() }).into_response(),
-            EarMedia::EatJwt | EarMedia::EatCwt | EarMedia::Jwt => {
-                let token = issued.in_form(form, &broker.attestation().keys().current())?;
-                ([(header::CONTENT_TYPE, form.content_type())], token).into_response()
+        let answer = in_form(&broker, &evaluated, form)?;
+        // A verdict may be followed by a refusal.
+        audited::verdict(&broker, &origin, &evaluated.verdict, evaluated.values.clone()).await?;
+        let seconds = settings.verdict_seconds;
+        match record(broker.store(), &challenge, evaluated.token, &evaluated.verdict, seconds).await {
+            Ok(()) => Ok(answer),
+            Err(StoreError::AlreadyUsed) => {
+                Err(audited::refusal(&broker, &origin, tee, None, RequestError::ChallengeUsed).await)
             }
-        };
-        record(&broker, &origin, &challenge, issued).await?;
-        Ok(answer)
+            Err(error) => Err(error.into()),
+        }
     }
     .await;
     broker.metrics().attested(tee, result.is_ok());
@@ -82,11 +84,23 @@ fn accepted_form(headers: &HeaderMap) -> Result<EarForm, RequestError> {
     Ok(EarForm::negotiate(accept.as_deref())?)
 }
 
+/// The answer in the form that the client accepts. A token of a remote service has the one form it came in.
+fn in_form(broker: &KeyBroker, evaluated: &Evaluated, form: EarForm) -> Result<Response, RequestError> {
+    if form.media() == EarMedia::Json {
+        return Ok(Json(AttestationAnswer { token: evaluated.token.clone() }).into_response());
+    }
+    let Some(issued) = &evaluated.issued else {
+        return Err(RequestError::NotAcceptable { offered: "application/json" });
+    };
+    let token = issued.in_form(form, &broker.local()?.keys().current())?;
+    Ok(([(header::CONTENT_TYPE, form.content_type())], token).into_response())
+}
+
 async fn evaluate(
     broker: &KeyBroker,
     challenge: &Challenge,
     attestation: &Attestation,
-) -> Result<Issued, RequestError> {
+) -> Result<Evaluated, RequestError> {
     let same = attestation.runtime_data.nonce.as_bytes().ct_eq(challenge.nonce().as_bytes());
     if !bool::from(same) {
         return Err(RequestError::WrongNonce);
@@ -103,43 +117,5 @@ async fn evaluate(
         init_data: attestation.init_data.as_ref(),
         policy_ids: &settings.attestation_policies,
     };
-    Ok(broker.attestation().evaluate(evaluation).await?)
-}
-
-/// Records the verdict and takes the challenge for this token, which only the one who did may have: a
-/// verdict may be followed by a refusal.
-pub(crate) async fn record(
-    broker: &KeyBroker,
-    origin: &Origin,
-    challenge: &Challenge,
-    issued: Issued,
-) -> Result<(), RequestError> {
-    audited::verdict(broker, origin, &issued).await?;
-    let Issued { token, verdict, .. } = issued;
-    let status = verdict.status;
-    let text = serde_json::to_string(&verdict)
-        .map_err(|error| RequestError::internal(format!("the verdict has no JSON form: {error}")))?;
-    // Beyond the session's end: the challenge must stay used as long as its cookie opens, and the
-    // verdict is asked for after a refusal.
-    let last = challenge.ends().max(verdict.expires);
-    let session = AttestedSession {
-        challenge_hash: challenge.challenge_hash(),
-        session_hash: challenge.session_hash(),
-        jti: verdict.jti.clone(),
-        expires: last.plus(broker.settings().verdict_seconds),
-        token,
-        verdict: text,
-    };
-    match broker.store().record_attestation(session).await {
-        Ok(()) => {
-            let tee = challenge.tee();
-            tracing::info!(%tee, jti = verdict.jti, %status, emulated = verdict.emulated, "attested");
-            Ok(())
-        }
-        Err(StoreError::AlreadyUsed) => {
-            let error = RequestError::ChallengeUsed;
-            Err(audited::refusal(broker, origin, challenge.tee(), None, error).await)
-        }
-        Err(error) => Err(error.into()),
-    }
+    broker.attestation().evaluate(evaluation).await
 }

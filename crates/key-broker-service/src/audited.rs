@@ -1,20 +1,21 @@
 //! What becomes of attestations, in the audit log. It is recorded before anything is answered: what cannot
 //! be recorded does not happen.
 
-use assay_attestation_service::{Issued, verdict_event};
+use assay_attestation_service::{Verdict, verdict_event};
 use assay_audit::Kind;
 use assay_types::{Digest, Tee};
 
 use crate::origin::Origin;
 use crate::{KeyBroker, RequestError};
 
-/// Records a verdict.
+/// Records a verdict, with the digest of the set of reference values that it rests on.
 pub(crate) async fn verdict(
     broker: &KeyBroker,
     origin: &Origin,
-    issued: &Issued,
+    verdict: &Verdict,
+    values: Option<Digest>,
 ) -> Result<(), RequestError> {
-    Ok(broker.audit().append(origin.add_to(verdict_event(issued))).await?)
+    Ok(broker.audit().append(origin.add_to(verdict_event(verdict, values))).await?)
 }
 
 /// Records that an attestation was refused, and gives back why; or why that could not be recorded.

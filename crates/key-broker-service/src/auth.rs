@@ -1,5 +1,6 @@
 //! `POST /kbs/v0/auth`: the challenge.
 
+use assay_attestation_service::Challenge;
 use assay_listener::Connection;
 use assay_types::{COMPATIBLE_VERSIONS, Challenge as ChallengeMessage, SESSION_COOKIE, Tee};
 use axum::body::Body;
@@ -10,9 +11,8 @@ use http::{HeaderValue, header};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::challenge::Challenge;
 use crate::limits::{AdmittedToAuth, read_body, read_json};
-use crate::{KeyBroker, RequestError};
+use crate::{Attestation, KeyBroker, RequestError};
 
 /// [`assay_types::Request`] with its TEE as text: what is wrong is said in this order, version, TEE.
 #[derive(Deserialize)]
@@ -42,10 +42,14 @@ pub(crate) async fn auth(
 }
 
 /// The TEE of that name, if its evidence is taken.
-pub(crate) fn taken(broker: &KeyBroker, name: &str) -> Result<Tee, RequestError> {
+fn taken(broker: &KeyBroker, name: &str) -> Result<Tee, RequestError> {
     let tee: Tee = name.parse()?;
-    if !broker.attestation().tees().any(|taken| taken == tee) {
-        let taken: Vec<&str> = broker.attestation().tees().map(Tee::as_str).collect();
+    if let Attestation::Elsewhere = broker.attestation() {
+        return Err(broker.attestation().not_here());
+    }
+    let tees = broker.attestation().tees();
+    if !tees.contains(&tee) {
+        let taken: Vec<&str> = tees.into_iter().map(Tee::as_str).collect();
         return Err(RequestError::TeeNotTaken { tee, taken: taken.join(", ") });
     }
     Ok(tee)

@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use assay_access::Authority;
-use assay_attestation_service::{AttestationService, PolicySet};
+use assay_attestation_service::{ChallengeSealer, Kept, PassportSettings, Passports, PolicySet, keep_house};
 use assay_audit::AuditLog;
 use assay_secret_backends::SecretBackend;
 use assay_store::Store;
 use assay_telemetry::Operation;
 use assay_token::TokenError;
-use assay_types::{Clock, Coded, UnixTime};
+use assay_types::{Clock, UnixTime};
 
-use crate::challenge::CookieSealer;
 use crate::limits::Limiters;
 use crate::metrics::Metrics;
 use crate::session::Sessions;
-use crate::{RequestError, Settings};
+use crate::trusted_issuer::TrustedIssuer;
+use crate::{Attestation, RequestError, Settings};
 
 /// What the service is made of.
 pub struct Parts {
@@ -24,9 +24,12 @@ pub struct Parts {
     pub store: Store,
     /// Where the secrets of resources are kept; the same store, or elsewhere.
     pub secrets: Arc<dyn SecretBackend>,
-    /// The attestation service; it also holds attestation policies, reference values and the keys
-    /// that sign tokens.
-    pub attestation: Arc<AttestationService>,
+    /// Who evaluates evidence. A service in this process also holds attestation policies, reference
+    /// values and the keys that sign tokens.
+    pub attestation: Attestation,
+    /// Whose tokens are believed beside those of the service in this process. A remote service's tokens are
+    /// always believed.
+    pub trusted_issuer: Option<Arc<TrustedIssuer>>,
     /// The resource policies.
     pub resource_policies: Arc<PolicySet>,
     /// Who may administer.
@@ -69,14 +72,16 @@ pub struct KeyBroker {
 struct Inner {
     store: Store,
     secrets: Arc<dyn SecretBackend>,
-    attestation: Arc<AttestationService>,
+    attestation: Attestation,
+    trusted_issuer: Option<Arc<TrustedIssuer>>,
+    passports: Option<Passports>,
     resource_policies: Arc<PolicySet>,
     audit: AuditLog,
     settings: ArcSwap<Settings>,
     operation: Operation,
     clock: Arc<dyn Clock>,
     authority: Arc<Authority>,
-    sealer: CookieSealer,
+    sealer: Arc<ChallengeSealer>,
     sessions: Sessions,
     limiters: ArcSwap<Limiters>,
     metrics: Metrics,
@@ -93,6 +98,7 @@ impl KeyBroker {
             store,
             secrets,
             attestation,
+            trusted_issuer,
             resource_policies,
             authority,
             audit,
@@ -101,19 +107,34 @@ impl KeyBroker {
             clock,
         } = parts;
         settings.check()?;
-        let sealer = CookieSealer::load(store.clone(), settings.session_seconds, clock.now())
+        let trusted_issuer = match &attestation {
+            Attestation::Remote(remote) => Some(Arc::clone(remote.trusted())),
+            Attestation::Local(_) => trusted_issuer,
+            Attestation::Elsewhere if trusted_issuer.is_none() => {
+                let (name, why) = ("attestation", "must name a service or keys that are trusted");
+                return Err(StartError::Setting { name, why });
+            }
+            Attestation::Elsewhere => trusted_issuer,
+        };
+        let sealer = ChallengeSealer::load(store.clone(), settings.session_seconds, clock.now())
             .await
-            .map_err(StartError::Sealing)?;
+            .map_err(|error| StartError::Sealing(error.into()))?;
+        let sealer = Arc::new(sealer);
+        let passports = attestation.local().map(|service| {
+            let settings = PassportSettings {
+                challenge_seconds: settings.session_seconds,
+                verdict_seconds: settings.verdict_seconds,
+                policies: settings.attestation_policies.clone(),
+            };
+            let (service, sealer) = (Arc::clone(service), Arc::clone(&sealer));
+            Passports::new(service, store.clone(), sealer, settings, Arc::clone(&clock))
+        });
         let asked = store.clone();
         operation.readiness.add("store", move || {
             let store = asked.clone();
             async move { store.ping().await }
         });
-        let asked = Arc::clone(&attestation);
-        operation.readiness.add("reference-values", move || {
-            let attestation = Arc::clone(&asked);
-            async move { attestation.reference_values().check().await }
-        });
+        attestation.add_checks(&operation.readiness, trusted_issuer.as_ref());
         let asked = Arc::clone(&secrets);
         operation.readiness.add("secret-backends", move || {
             let secrets = Arc::clone(&asked);
@@ -126,10 +147,12 @@ impl KeyBroker {
         });
         let inner = Inner {
             authority,
-            sessions: Sessions::new(Arc::clone(&attestation), store.clone())?,
+            sessions: Sessions::new(attestation.clone(), trusted_issuer.clone(), store.clone())?,
             store,
             secrets,
             attestation,
+            trusted_issuer,
+            passports,
             resource_policies,
             audit,
             limiters: ArcSwap::from_pointee(Limiters::new(&settings)),
@@ -173,32 +196,11 @@ impl KeyBroker {
     /// One round of [`KeyBroker::housekeeping`].
     pub async fn keep_house(&self) {
         let now = self.now();
-        match self.store().sweep(now).await {
-            Ok(swept) => self.metrics().swept(swept),
-            Err(error) => tracing::error!(%error, code = error.code(), "sweeping sessions failed"),
-        }
-        let keys = self.attestation().keys();
-        match keys.rotate_if_due().await {
-            Ok(true) => tracing::info!("the token-signing key was rotated"),
-            Ok(false) => {
-                if let Err(error) = keys.reload().await {
-                    tracing::error!(%error, "reading the token-signing keys failed");
-                }
-            }
-            Err(error) => tracing::error!(%error, "rotating the token-signing key failed"),
-        }
-        match self.sealer().rotate_if_due(now).await {
-            Ok(true) => tracing::info!("the session-sealing key was rotated"),
-            Ok(false) => {
-                if let Err(error) = self.sealer().reload().await {
-                    tracing::error!(%error, "reading the session-sealing keys failed");
-                }
-            }
-            Err(error) => tracing::error!(%error, "rotating the session-sealing key failed"),
-        }
-        if let Err(error) = self.authority().keys().reload().await {
-            tracing::error!(%error, code = error.code(), "reading the admin keys failed");
-        }
+        let keys = self.attestation().local().map(|service| service.keys().as_ref());
+        let kept =
+            Kept { store: self.store(), keys, sealer: self.sealer(), admin_keys: self.authority().keys() };
+        self.metrics().swept(keep_house(&kept, now).await);
+        self.refresh_trust().await;
         self.audit().reload_keys().await;
         let limiters = self.limiters();
         for limiter in [&limiters.auth, &limiters.attest].into_iter().flatten() {
@@ -212,7 +214,7 @@ impl KeyBroker {
     /// # Errors
     /// When the store cannot be read; the keys in use stay in use then.
     pub async fn reload_sealing_keys(&self) -> Result<(), RequestError> {
-        self.sealer().reload().await
+        Ok(self.sealer().reload().await?)
     }
 
     /// From now on `/readyz` says that the server is stopping.
@@ -236,8 +238,16 @@ impl KeyBroker {
         &*self.inner.secrets
     }
 
-    pub(crate) fn attestation(&self) -> &AttestationService {
+    pub(crate) fn attestation(&self) -> &Attestation {
         &self.inner.attestation
+    }
+
+    pub(crate) fn trusted_issuer(&self) -> Option<&Arc<TrustedIssuer>> {
+        self.inner.trusted_issuer.as_ref()
+    }
+
+    pub(crate) fn passports(&self) -> Option<&Passports> {
+        self.inner.passports.as_ref()
     }
 
     pub(crate) fn resource_policies(&self) -> &Arc<PolicySet> {
@@ -257,7 +267,7 @@ impl KeyBroker {
         &self.inner.authority
     }
 
-    pub(crate) fn sealer(&self) -> &CookieSealer {
+    pub(crate) fn sealer(&self) -> &ChallengeSealer {
         &self.inner.sealer
     }
 

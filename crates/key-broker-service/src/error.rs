@@ -1,16 +1,20 @@
 //! Everything that can go wrong with a request.
 
 use assay_access::AccessError;
-use assay_attestation_service::{EvaluationError, PolicySetError};
+use assay_attestation_service::{ChallengeError, EvaluationError, FormError, PassportError, PolicySetError};
 use assay_audit::AuditError;
 use assay_policy::PolicyError;
 use assay_reference_values::ReferenceValueError;
+use assay_remote::RemoteError;
 use assay_secret_backends::BackendError;
 use assay_store::StoreError;
 use assay_telemetry::Unready;
 use assay_token::jwe::JweError;
 use assay_token::{NotAcceptable, TokenError};
 use assay_types::{Coded, Fault, Finding, NotAResourcePath, TrustTier, UnixTime, UnknownTee};
+
+use crate::remote::RemoteAttestationError;
+use crate::trusted_issuer::TrustError;
 
 /// Why a request was not served. The [`Fault`] gives the status, in one place (`problem`).
 #[derive(Debug, thiserror::Error)]
@@ -274,12 +278,27 @@ pub enum RequestError {
         /// Its length.
         found: usize,
     },
+    /// `KBS-053`: what only a service in this process has, and there is none.
+    #[error("this key broker has no attestation service of its own: {instead}")]
+    NotHere {
+        /// What to do instead.
+        instead: String,
+    },
     /// The caller is no administrator, or not for this.
     #[error(transparent)]
     Access(#[from] AccessError),
     /// The attestation service gave no token.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
+    /// The remote attestation service gave no token that counts.
+    #[error(transparent)]
+    RemoteAttestation(#[from] RemoteAttestationError),
+    /// The remote attestation service did not do what it was asked.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// Another service's tokens cannot be verified.
+    #[error(transparent)]
+    Trust(TrustError),
     /// The attestation token does not hold.
     #[error("the attestation token does not hold: {0}")]
     Token(#[from] TokenError),
@@ -352,7 +371,8 @@ impl RequestError {
     /// The findings behind it, the failed ones first.
     pub(crate) fn findings(&self) -> Vec<&Finding> {
         let all = match self {
-            RequestError::Evaluation(error) => error.findings(),
+            RequestError::Evaluation(error)
+            | RequestError::RemoteAttestation(RemoteAttestationError::Request(error)) => error.findings(),
             RequestError::Denied { findings, .. } => findings,
             _ => &[],
         };
@@ -397,9 +417,14 @@ impl RequestError {
             | RequestError::RuntimeData { .. }
             | RequestError::VerificationRequests { .. }
             | RequestError::OtherTee { .. }
+            | RequestError::NotHere { .. }
+            | RequestError::RemoteAttestation(_)
+            | RequestError::Remote(_)
             | RequestError::Evaluation(_) => "AttestationError",
             RequestError::NoCredentials | RequestError::NotAttested => "TokenNotFound",
-            RequestError::NoGuestKey | RequestError::Token(_) => "TokenVerifierError",
+            RequestError::NoGuestKey | RequestError::Token(_) | RequestError::Trust(_) => {
+                "TokenVerifierError"
+            }
             RequestError::Denied { .. } => "PolicyDeny",
             RequestError::ResourcePolicy { .. } => "PolicyEngineError",
             RequestError::PolicySet(_) | RequestError::PolicyNotText | RequestError::PolicyType { .. } => {
@@ -423,6 +448,66 @@ impl RequestError {
             | RequestError::Store(_)
             | RequestError::Backend(_)
             | RequestError::BackendNotReady(_) => "ServiceError",
+        }
+    }
+}
+
+impl From<TrustError> for RequestError {
+    fn from(error: TrustError) -> Self {
+        match error {
+            TrustError::Token(error) => RequestError::Token(error),
+            other => RequestError::Trust(other),
+        }
+    }
+}
+
+/// What is wrong with the cookie.
+impl From<ChallengeError> for RequestError {
+    fn from(error: ChallengeError) -> Self {
+        match error {
+            ChallengeError::Forged { why } => RequestError::ForgedCookie { why },
+            ChallengeError::Foreign => RequestError::ForeignCookie,
+            ChallengeError::Stale { ended, now } => RequestError::StaleCookie { ended, now },
+            ChallengeError::Internal { what } => RequestError::internal(what),
+            ChallengeError::Store(error) => RequestError::Store(error),
+        }
+    }
+}
+
+impl From<FormError> for RequestError {
+    fn from(error: FormError) -> Self {
+        match error {
+            FormError::Base64 { member } => RequestError::Base64 { member },
+            FormError::Tee(error) => RequestError::UnknownTee(error),
+            FormError::InitDataDigest { found } => RequestError::InitDataDigest { found },
+            FormError::PolicyNotText => RequestError::PolicyNotText,
+            error @ (FormError::Hash { .. } | FormError::RuntimeData { .. }) => {
+                RequestError::Json { detail: error.to_string() }
+            }
+        }
+    }
+}
+
+/// What is wrong at the passport interface.
+impl From<PassportError> for RequestError {
+    fn from(error: PassportError) -> Self {
+        match error {
+            PassportError::Form(error) => error.into(),
+            PassportError::TeeNotTaken { tee, taken } => RequestError::TeeNotTaken { tee, taken },
+            PassportError::VerificationRequests { found } => RequestError::VerificationRequests { found },
+            PassportError::RuntimeData { why } => RequestError::RuntimeData { why },
+            PassportError::Challenge(ChallengeError::Forged { why }) => RequestError::NotAChallenge { why },
+            PassportError::Challenge(ChallengeError::Foreign) => {
+                RequestError::NotAChallenge { why: "it was sealed by another server, or too long ago" }
+            }
+            PassportError::Challenge(ChallengeError::Stale { ended, now }) => {
+                RequestError::StaleChallenge { ended, now }
+            }
+            PassportError::Challenge(other) => other.into(),
+            PassportError::Used => RequestError::PassportGiven,
+            PassportError::OtherTee { challenged, found } => RequestError::OtherTee { challenged, found },
+            PassportError::Evaluation(error) => error.into(),
+            PassportError::Store(error) => error.into(),
         }
     }
 }
@@ -477,6 +562,10 @@ impl Coded for RequestError {
             RequestError::VerificationRequests { .. } => "KBS-050",
             RequestError::OtherTee { .. } => "KBS-051",
             RequestError::InitDataDigest { .. } => "KBS-052",
+            RequestError::NotHere { .. } => "KBS-053",
+            RequestError::RemoteAttestation(error) => error.code(),
+            RequestError::Remote(error) => error.code(),
+            RequestError::Trust(error) => error.code(),
             RequestError::Access(error) => error.code(),
             RequestError::Evaluation(error) => error.code(),
             RequestError::Token(error) => error.code(),
@@ -526,6 +615,7 @@ impl Coded for RequestError {
             RequestError::Denied { .. } => Fault::PolicyDenied,
             RequestError::NotFound { .. }
             | RequestError::NoEndpoint
+            | RequestError::NotHere { .. }
             | RequestError::NoChallengeResponseSession => Fault::NotFound,
             RequestError::NotAcceptable { .. } => Fault::NotAcceptable,
             RequestError::MediaType { .. } => Fault::UnsupportedMediaType,
@@ -538,6 +628,9 @@ impl Coded for RequestError {
                 Fault::Unavailable
             }
             RequestError::ResourcePolicy { .. } | RequestError::Internal { .. } => Fault::Internal,
+            RequestError::RemoteAttestation(error) => error.fault(),
+            RequestError::Remote(error) => error.fault(),
+            RequestError::Trust(error) => error.fault(),
             RequestError::Access(error) => error.fault(),
             RequestError::Evaluation(error) => error.fault(),
             RequestError::Token(error) => error.fault(),

@@ -1,6 +1,7 @@
 //! The OpenAPI document, made from the table of endpoints and the schemas of the messages.
 
 use assay_access::Role;
+use assay_attestation_service::{AttestationRequest, ChallengeRequest, Discovery};
 use assay_token::EarMedia;
 use assay_types::PROTOCOL_VERSION;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, Parameter, ParameterIn, PathsBuilder};
@@ -12,9 +13,8 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::attestation::{AttestationRequest, ChallengeRequest};
 use crate::schemas::{
-    Discovery, Readiness, ReferenceValueRecord, ReferenceValueVersion, ResourceListing, SetAttestationPolicy,
+    Readiness, ReferenceValueRecord, ReferenceValueVersion, ResourceListing, SetAttestationPolicy,
     SetResourcePolicy, copies,
 };
 use crate::veraison::{ChallengeResponseSession, EvidenceBlob, ProvisioningSession, VeraisonDiscovery};

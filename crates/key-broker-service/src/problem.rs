@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use assay_attestation_service::http_status;
+use assay_remote::RemoteError;
 use assay_store::StoreError;
 use assay_telemetry::Unready;
 use assay_types::{Coded, Fault, Finding};
@@ -15,36 +17,13 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::RequestError;
+use crate::{RemoteAttestationError, RequestError};
 
 /// Where Trustee's error types live.
 const TYPE: &str = "https://github.com/confidential-containers/kbs/errors/";
 
 /// How long to wait, in seconds, before a service that is not available is asked again.
 const RETRY_AFTER: u64 = 2;
-
-/// The status that a fault gets.
-pub(crate) fn status(fault: Fault) -> StatusCode {
-    match fault {
-        Fault::Evidence | Fault::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Fault::ReferenceMismatch | Fault::PolicyDenied | Fault::Forbidden => StatusCode::FORBIDDEN,
-        Fault::BadRequest => StatusCode::BAD_REQUEST,
-        Fault::NotFound => StatusCode::NOT_FOUND,
-        Fault::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Fault::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
-        Fault::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Fault::Conflict => StatusCode::CONFLICT,
-        Fault::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Fault::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Fault::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
-        Fault::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        Fault::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        Fault::CollateralPermanent | Fault::BadGateway => StatusCode::BAD_GATEWAY,
-        Fault::CollateralTransient | Fault::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        Fault::DependencyTimeout => StatusCode::GATEWAY_TIMEOUT,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    }
-}
 
 /// The body.
 #[derive(Serialize)]
@@ -70,7 +49,7 @@ struct Pending(Arc<RequestError>);
 impl IntoResponse for RequestError {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());
-        *response.status_mut() = status(self.fault());
+        *response.status_mut() = http_status(self.fault());
         response.extensions_mut().insert(Pending(Arc::new(self)));
         response
     }
@@ -130,6 +109,10 @@ fn public_detail(error: &RequestError) -> Cow<'_, str> {
             RequestError::Draining
             | RequestError::NotReady { .. }
             | RequestError::TookTooLong { .. }
+            | RequestError::Remote(RemoteError::TimedOut { .. })
+            | RequestError::RemoteAttestation(RemoteAttestationError::Remote(RemoteError::TimedOut {
+                ..
+            }))
             | RequestError::Store(StoreError::TooManySessions { .. }) => Cow::Owned(error.to_string()),
             _ => Cow::Borrowed(
                 "a part of the service is not available; its log has the reason under the request-id",

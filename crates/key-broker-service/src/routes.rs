@@ -16,12 +16,12 @@ use crate::admin::{
     set_resource_policy,
 };
 use crate::attest::attest;
-use crate::attestation::{attestation, challenge};
 use crate::audit_endpoints::{audit_heads, list_audit};
 use crate::auth::auth;
 use crate::health::{healthz, readyz};
 use crate::metrics::metrics;
 use crate::middleware::{no_endpoint, no_method, surround};
+use crate::passport::{attestation, challenge};
 use crate::resource::get_resource;
 use crate::veraison::{
     delete_session, get_session, new_session, provisioning_discovery, submit_endorsements, submit_evidence,

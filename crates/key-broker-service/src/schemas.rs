@@ -132,21 +132,6 @@ pub(crate) struct Readiness {
     pub(crate) status: String,
 }
 
-/// Where the keys are (OpenID Connect Discovery 1.0, 3).
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct Discovery {
-    /// `iss` of the tokens.
-    pub(crate) issuer: String,
-    /// The address of the keys.
-    pub(crate) jwks_uri: String,
-    /// `none`: nobody logs in here.
-    pub(crate) response_types_supported: Vec<String>,
-    /// `public`.
-    pub(crate) subject_types_supported: Vec<String>,
-    /// The algorithms of the tokens.
-    pub(crate) id_token_signing_alg_values_supported: Vec<String>,
-}
-
 /// The messages of other crates, member by member.
 #[expect(dead_code, reason = "they stand for their schema only")]
 pub(crate) mod copies {

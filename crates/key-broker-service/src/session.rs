@@ -3,21 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use assay_access::bearer;
-use assay_attestation_service::AttestationService;
+use assay_attestation_service::{AttestationService, Gate, sha256};
 use assay_store::Store;
 use assay_token::jwe::read_tee_public_key;
-use assay_token::{EarClaims, KeySet, TokenError, TokenVerifier, TrustedKeys, tee_public_key};
+use assay_token::{EarClaims, KeySet, TokenError, TokenVerifier, TrustedKeys, VerifiedToken, tee_public_key};
 use assay_types::{TeePubKey, UnixTime};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use moka::sync::Cache;
 use serde_json::Value;
 
-use crate::challenge::{Gate, sha256};
 use crate::credentials::session_cookie;
-use crate::{KeyBroker, RequestError};
+use crate::remote::token_id;
+use crate::trusted_issuer::{TrustError, TrustedIssuer, unknown_key};
+use crate::{Attestation, KeyBroker, RequestError};
 
 /// How many bytes of tokens the cache may hold, about; their claims take a few times as much.
 const CACHE_BYTES: u64 = 8 << 20;
@@ -68,16 +69,21 @@ struct Trusted {
 /// Finds and verifies the tokens that requests rest on. Each token is verified once; its claims are
 /// remembered until it ends.
 pub(crate) struct Sessions {
-    attestation: Arc<AttestationService>,
+    attestation: Attestation,
+    trusted_issuer: Option<Arc<TrustedIssuer>>,
     store: Store,
-    trusted: ArcSwap<Trusted>,
+    trusted: ArcSwapOption<Trusted>,
     verified: Cache<Shown, Arc<Attested>>,
     reload: Gate,
 }
 
 impl Sessions {
-    pub(crate) fn new(attestation: Arc<AttestationService>, store: Store) -> Result<Self, TokenError> {
-        let trusted = trusted(&attestation)?;
+    pub(crate) fn new(
+        attestation: Attestation,
+        trusted_issuer: Option<Arc<TrustedIssuer>>,
+        store: Store,
+    ) -> Result<Self, TokenError> {
+        let trusted = attestation.local().map(|service| trusted(service)).transpose()?;
         let verified = Cache::builder()
             .max_capacity(CACHE_BYTES)
             .weigher(|_, attested: &Arc<Attested>| weight(attested))
@@ -85,8 +91,9 @@ impl Sessions {
             .build();
         Ok(Sessions {
             attestation,
+            trusted_issuer,
             store,
-            trusted: ArcSwap::from_pointee(trusted),
+            trusted: ArcSwapOption::new(trusted.map(Arc::new)),
             verified,
             reload: Gate::new(),
         })
@@ -133,37 +140,68 @@ impl Sessions {
     }
 
     async fn verify(&self, shown: Shown, token: &str, now: UnixTime) -> Result<Arc<Attested>, RequestError> {
-        let trusted = self.trusted()?;
-        let verified = match trusted.verifier.verify(token, now) {
-            // Perhaps a replica's new key. Strangers can ask for this, so at most once a second.
-            Err(TokenError::UnknownKey { .. } | TokenError::HeaderKeyUntrusted) if self.reload.pass(now) => {
-                if let Err(error) = self.attestation.keys().reload().await {
-                    tracing::error!(%error, "reading the token-signing keys failed");
-                }
-                self.trusted()?.verifier.verify(token, now)?
-            }
-            other => other?,
-        };
+        let (verified, expires) = self.verified(token, now).await?;
         // Policies, and the places of the guest's key, are written for dotted names.
         let claims = EarClaims::normalised(verified.claims)?;
-        let jti = claims.get("jti").and_then(Value::as_str);
-        let jti = jti.ok_or(TokenError::MissingClaim { claim: "jti" })?.to_owned();
+        let jti = token_id(&claims, token);
         let guest_key = tee_public_key(&claims).and_then(|key| read_tee_public_key(key).ok());
-        let attested = Arc::new(Attested { jti, expires: verified.expires, guest_key, claims });
+        let attested = Arc::new(Attested { jti, expires, guest_key, claims });
         self.verified.insert(shown, Arc::clone(&attested));
         Ok(attested)
     }
 
-    /// The verifier for the keys in force; made anew only when those changed.
-    fn trusted(&self) -> Result<Arc<Trusted>, TokenError> {
-        let current = self.trusted.load_full();
-        if Arc::ptr_eq(&current.keys, &self.attestation.keys().current()) {
-            return Ok(current);
+    /// The token verified under our own keys, else under those of another service that is trusted; and until
+    /// when it counts.
+    async fn verified(&self, token: &str, now: UnixTime) -> Result<(VerifiedToken, UnixTime), RequestError> {
+        let mut unknown = None;
+        if let Some(trusted) = self.trusted()? {
+            match trusted.verifier.verify(token, now) {
+                Err(error) if unknown_key(&error) => unknown = Some(error),
+                other => return Ok(other.map(|verified| with_end(verified, 0))?),
+            }
         }
-        let made = Arc::new(trusted(&self.attestation)?);
-        self.trusted.store(Arc::clone(&made));
-        Ok(made)
+        if let Some(issuer) = &self.trusted_issuer {
+            match issuer.verify(token, now).await {
+                // Our own error says more to those who have nothing to do with that service.
+                Err(TrustError::Token(error)) if unknown_key(&error) => {
+                    unknown.get_or_insert(error);
+                }
+                other => return Ok(other.map(|verified| with_end(verified, issuer.leeway()))?),
+            }
+        }
+        let unknown = unknown.unwrap_or(TokenError::NoKeyNamed);
+        let Some(service) = self.attestation.local() else { return Err(unknown.into()) };
+        // Perhaps a replica's new key. Strangers can ask for this, so at most once a second.
+        if !self.reload.pass(now) {
+            return Err(unknown.into());
+        }
+        if let Err(error) = service.keys().reload().await {
+            tracing::error!(%error, "reading the token-signing keys failed");
+        }
+        match self.trusted()? {
+            Some(trusted) => Ok(with_end(trusted.verifier.verify(token, now)?, 0)),
+            None => Err(unknown.into()),
+        }
     }
+
+    /// The verifier for our own keys in force; made anew only when those changed.
+    fn trusted(&self) -> Result<Option<Arc<Trusted>>, TokenError> {
+        let (Some(service), Some(current)) = (self.attestation.local(), self.trusted.load_full()) else {
+            return Ok(None);
+        };
+        if Arc::ptr_eq(&current.keys, &service.keys().current()) {
+            return Ok(Some(current));
+        }
+        let made = Arc::new(trusted(service)?);
+        self.trusted.store(Some(Arc::clone(&made)));
+        Ok(Some(made))
+    }
+}
+
+/// A token, and until when it counts where clocks may differ by `leeway` seconds.
+fn with_end(verified: VerifiedToken, leeway: i64) -> (VerifiedToken, UnixTime) {
+    let end = verified.expires.plus(leeway);
+    (verified, end)
 }
 
 fn trusted(attestation: &AttestationService) -> Result<Trusted, TokenError> {
@@ -199,7 +237,7 @@ impl FromRequestParts<KeyBroker> for Arc<Attested> {
         let by_cookie = match session_cookie(&parts.headers) {
             Some(cookie) => match broker.sealer().open(cookie, now).await {
                 Ok(challenge) => Some(broker.sessions().by_session(challenge.session_hash(), now).await),
-                Err(error) => Some(Err(error)),
+                Err(error) => Some(Err(error.into())),
             },
             None => None,
         };

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use assay_attestation_service::Rate;
+
 use crate::StartError;
-use crate::limits::Rate;
 
 /// The settings of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -63,7 +63,7 @@ pub use message::{
 };
 pub use reference_values::{Record, ReferenceValues, Registered};
 pub use remote::{Protocol, RemoteReferenceValues, RemoteValuesSettings, SetReader, read_value};
-pub use server::{ProviderParts, router};
+pub use server::{ProviderParts, router, services};
 pub use signers::{CorimSettings, CorimSigner, CorimTrust, NotASigner};
 pub use snapshot::Snapshot;
 pub use source::{Consultation, ReferenceValueSource};

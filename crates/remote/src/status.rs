@@ -20,7 +20,7 @@ pub fn grpc_code(fault: Fault) -> Code {
         Fault::Forbidden | Fault::PolicyDenied => Code::PermissionDenied,
         Fault::NotFound => Code::NotFound,
         Fault::MethodNotAllowed => Code::Unimplemented,
-        Fault::RequestTimeout => Code::DeadlineExceeded,
+        Fault::RequestTimeout | Fault::DependencyTimeout => Code::DeadlineExceeded,
         Fault::Conflict => Code::AlreadyExists,
         // As tonic does of a message beyond its limit.
         Fault::TooLarge => Code::OutOfRange,

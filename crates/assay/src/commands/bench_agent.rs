@@ -39,6 +39,7 @@ pub(super) async fn run(args: &BenchArgs, out: Output) -> anyhow::Result<Exit> {
     let guest = GuestProcess::start(&GuestPlan {
         dir: &guest_dir,
         url: server.url(),
+        passport_url: None,
         tee: "snp",
         options: &[],
         init_data: INIT_DATA,

@@ -4,30 +4,37 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use assay_listener::TlsIdentity;
+use assay_listener::{Limits, TlsIdentity};
 use assay_telemetry::{Guard, Operation, ProcessMetrics, TelemetrySettings};
-use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 
-use crate::cli::ServeArgs;
+use crate::cli::{Part, ServeArgs};
+use crate::doors::Door;
 use crate::exit::Exit;
+use crate::follow::Followers;
 use crate::output::Output;
 use crate::reload::{self, Reloadable, Reloader};
+use crate::server::{self, BuiltService, Foundation};
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::store_numbers::StoreNumbers;
 
 pub(crate) fn run(args: &ServeArgs, out: Output) -> anyhow::Result<Exit> {
     let settings = settings(args)?;
+    let part = args.part;
+    if part == Part::Rvps {
+        let _guard = telemetry(&settings)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        return runtime.block_on(crate::rvps::serve_rvps(&settings, out));
+    }
     let args = args.clone();
     let config = args.config.clone();
     let read = move || self::settings(&args);
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
-        .block_on(serve(settings, config, read, out))
+        .block_on(serve(settings, part, config, read, out))
 }
 
 /// The configuration file, the environment, then the options of the command line.
@@ -60,6 +67,27 @@ fn settings(args: &ServeArgs) -> anyhow::Result<Settings> {
         settings.corim.signers.clone_from(&args.corim_signer);
     }
 
+    match args.part {
+        Part::All | Part::Kbs => check_server(&settings)?,
+        Part::As => move_options(args, &mut settings),
+        Part::Rvps => settings.rvps.listen = args.listen.unwrap_or(settings.rvps.listen),
+    }
+    Ok(settings)
+}
+
+/// The options of the command line say where the one part listens that is run.
+fn move_options(args: &ServeArgs, settings: &mut Settings) {
+    let door = &mut settings.attestation_service;
+    door.listen = args.listen.or(door.listen);
+    if args.tls_certificate.is_some() {
+        door.tls_certificate.clone_from(&args.tls_certificate);
+    }
+    if args.tls_key.is_some() {
+        door.tls_key.clone_from(&args.tls_key);
+    }
+}
+
+fn check_server(settings: &Settings) -> anyhow::Result<()> {
     let server = &settings.server;
     if server.http {
         anyhow::ensure!(
@@ -77,7 +105,7 @@ fn settings(args: &ServeArgs) -> anyhow::Result<Settings> {
             "HTTPS needs --tls-certificate and --tls-key (or --http, on a loopback address)"
         );
     }
-    Ok(settings)
+    Ok(())
 }
 
 /// The longest wait for the last spans, and for the store to close when everything is cut off.
@@ -91,21 +119,9 @@ fn telemetry(settings: &Settings) -> anyhow::Result<Guard> {
     })?)
 }
 
-/// The listener's certificate, if it speaks TLS.
-fn tls(settings: &Settings) -> anyhow::Result<Option<Arc<TlsIdentity>>> {
-    Ok(match (&settings.server.tls_certificate, &settings.server.tls_key) {
-        (Some(certificate), Some(key)) if !settings.server.http => {
-            Some(Arc::new(match &settings.server.client_ca {
-                Some(authorities) => TlsIdentity::load_with_clients(certificate, key, authorities, false)?,
-                None => TlsIdentity::load(certificate, key)?,
-            }))
-        }
-        _ => None,
-    })
-}
-
 async fn serve(
     settings: Settings,
+    part: Part,
     config: Option<PathBuf>,
     read: impl Fn() -> anyhow::Result<Settings> + Send + 'static,
     out: Output,
@@ -118,66 +134,67 @@ async fn serve(
     let delay = Duration::from_secs(settings.server.drain_delay_seconds);
     let shutdown = Shutdown::on_signals(operation.readiness.clone(), delay)?;
     let hangup = signal(SignalKind::hangup())?;
-    let built = crate::server::build(&settings, &operation).await?;
-    process.watch_store(Arc::new(StoreNumbers(built.store.clone())));
-    let listener = TcpListener::bind(settings.server.listen)
-        .await
-        .with_context(|| format!("listening on {}", settings.server.listen))?;
-    let addr = listener.local_addr()?;
-    let tls = tls(&settings)?;
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    if built.made_admin_key {
+    let foundation = server::foundation(&settings, operation).await?;
+    process.watch_store(Arc::new(StoreNumbers(foundation.store.clone())));
+    let mut followers = Followers::default();
+    followers.authority(&foundation.authority);
+    let service = match part {
+        Part::All | Part::As => {
+            Some(server::attestation_service(&settings, &foundation, &mut followers).await?)
+        }
+        Part::Kbs | Part::Rvps => None,
+    };
+    let doors = open(&settings, part, &foundation, service.as_ref(), &mut followers).await?;
+    if foundation.made_admin_key {
         out.line("made the admin key")?;
         out.line(format!(
             "mint a token with: assay admin token --data-dir {} --role admin",
             settings.server.data_dir.display()
         ))?;
     }
-    out.line(format!("listening on {scheme}://{addr}"))?;
-    // One line, so that a program that reads it need not wait for the end.
-    if out.json {
-        let line = json!({ "listening": addr, "scheme": scheme });
-        crate::output::raw(format!("{line}\n").as_bytes())?;
-    }
-    let refresher = match settings.collateral.refresh_interval_seconds {
-        0 => None,
-        seconds => Some(built.collateral.spawn_refresher(Duration::from_secs(seconds))),
+    let refresher = match (&service, settings.collateral.refresh_interval_seconds) {
+        (Some(built), seconds @ 1..) => Some(built.collateral.spawn_refresher(Duration::from_secs(seconds))),
+        _ => None,
     };
-    let broker = built.broker.clone();
-    let following = built.followers.spawn(&built.store);
-    let housekeeping = tokio::spawn(async move { broker.housekeeping().await });
+    let mut beside = JoinSet::new();
     let mut parts: Vec<Box<dyn Reloadable>> = vec![
         Box::new(reload::Log(Arc::clone(&guard))),
         Box::new(reload::Sampling(Arc::clone(&guard))),
-        Box::new(reload::Limits(built.broker.clone())),
-        Box::new(reload::Clients(built.authority)),
+        Box::new(reload::Clients(Arc::clone(&foundation.authority))),
     ];
-    if let Some(values) = built.values {
+    if let Some(values) = service.as_ref().and_then(|built| built.values.clone()) {
         parts.push(Box::new(reload::CorimSigners(values)));
     }
-    if let Some(identity) = &tls {
-        let server = &settings.server;
-        let files = [&server.tls_certificate, &server.tls_key, &server.client_ca].into_iter().flatten();
-        let files = files.cloned().collect();
-        // Last: its step reads the files once more, and so is the only one that can still fail.
-        parts.push(Box::new(reload::Tls { identity: Arc::clone(identity), files, load: self::tls }));
+    for door in &doors {
+        door.announce(out)?;
+        door.keep_house(&mut beside, doors.len() == 1);
+        parts.extend(door.limits());
     }
+    // Last: their steps read the files once more, and so are the only ones that can still fail.
+    parts.extend(doors.iter().filter_map(|door| door.tls_parts(&settings)));
+    let following = followers.spawn(&foundation.store);
+    let limits = Limits {
+        connections: settings.limits.connections,
+        drain: Duration::from_secs(settings.server.drain_seconds),
+        ..Limits::default()
+    };
     let reloader = Reloader::new(read, config, settings, parts, process);
     let reloading = tokio::spawn(reloader.run(hangup));
-    let serving = assay_key_broker_service::serve(&built.broker, listener, tls, shutdown.draining());
+    let serving =
+        futures_util::future::join_all(doors.into_iter().map(|door| door.serve(limits, shutdown.draining())));
     tokio::select! {
-        () = serving => {}
+        _ = serving => {}
         () = shutdown.cut() => tracing::warn!("told twice to stop: requests under way are cut off"),
     }
     reloading.abort();
-    housekeeping.abort();
+    beside.shutdown().await;
     following.abort();
     drop(refresher);
-    if let Err(error) = built.audit.close().await {
+    if let Err(error) = foundation.audit.close().await {
         tracing::error!(%error, "the end of the audit log could not be written");
     }
     // Requests that were cut off may still hold connections to the store.
-    let closing = built.store.close();
+    let closing = foundation.store.close();
     tokio::select! {
         () = closing => {}
         () = async { shutdown.cut().await; tokio::time::sleep(LAST_WORDS).await } => {}
@@ -185,6 +202,30 @@ async fn serve(
     tracing::info!("stopped");
     guard.shutdown(LAST_WORDS).await;
     Ok(Exit::Success)
+}
+
+/// Opens the doors of the part, that of the key broker first.
+async fn open(
+    settings: &Settings,
+    part: Part,
+    foundation: &Foundation,
+    service: Option<&BuiltService>,
+    followers: &mut Followers,
+) -> anyhow::Result<Vec<Door>> {
+    let mut doors = Vec::new();
+    if matches!(part, Part::All | Part::Kbs) {
+        let local = service.map(|built| Arc::clone(&built.service));
+        let broker = server::key_broker(settings, foundation, local, followers).await?;
+        doors.push(Door::of_broker(settings, broker).await?);
+    }
+    let own = &settings.attestation_service;
+    if let Some(built) = service
+        && (part == Part::As || own.listen.is_some())
+    {
+        let faces = server::faces(settings, foundation, built).await?;
+        doors.push(Door::of_service(settings, faces).await?);
+    }
+    Ok(doors)
 }
 
 /// SIGHUP: the certificate was renewed.

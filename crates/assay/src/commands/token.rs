@@ -1,6 +1,9 @@
 //! `assay token`: attestation result tokens.
 
-use assay_token::{Jwk, JwkSet, TokenVerifier, TrustedKeys, decode_unverified};
+use std::sync::Arc;
+
+use assay_key_broker_service::{TrustError, TrustedIssuer, TrustedIssuerSettings};
+use assay_token::{Jwk, JwkSet, TokenVerifier, TrustedKeys, VerifiedToken, decode_unverified};
 use assay_types::{Clock as _, Coded as _, TrustTier, UnixTime};
 use serde_json::{Value, json};
 
@@ -24,11 +27,32 @@ pub(crate) fn run(command: &TokenCommand, out: Output) -> anyhow::Result<Exit> {
                 Err(error) => failed(&error, Exit::Malformed, out),
             }
         }
-        TokenCommand::Verify { file, jwks, certificate, issuer, at } => {
+        TokenCommand::Verify { file, jwks, discovery, certificate, issuer, at } => {
             anyhow::ensure!(
-                jwks.is_some() || !certificate.is_empty(),
-                "give --jwks or --certificate: what to trust"
+                jwks.is_some() || discovery.is_some() || !certificate.is_empty(),
+                "give --jwks, --discovery or --certificate: what to trust"
             );
+            let now = match at {
+                Some(text) => UnixTime::parse_rfc3339(text)?,
+                None => SystemClock.now(),
+            };
+            let text = output::read_text(file)?;
+            if let Some(url) = discovery {
+                let trusted = TrustedIssuerSettings {
+                    keys: Some(url.clone()),
+                    certificates: certificate.clone(),
+                    issuer: issuer.clone(),
+                    leeway_seconds: 0,
+                    ..TrustedIssuerSettings::default()
+                };
+                let work = verify_at(trusted, text.trim(), now);
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                return match runtime.block_on(work) {
+                    Ok(token) => verified(&token, out),
+                    Err(TrustError::Token(error)) => failed(&error, Exit::Rejected, out),
+                    Err(error) => Err(error.into()),
+                };
+            }
             let jwks = match jwks {
                 Some(file) => JwkSet::from_json(&output::read_text(file)?)?,
                 None => JwkSet { keys: Vec::<Jwk>::new() },
@@ -44,23 +68,40 @@ pub(crate) fn run(command: &TokenCommand, out: Output) -> anyhow::Result<Exit> {
                 audience: None,
                 leeway_seconds: 0,
             })?;
-            let now = match at {
-                Some(text) => UnixTime::parse_rfc3339(text)?,
-                None => SystemClock.now(),
-            };
-            match verifier.verify(output::read_text(file)?.trim(), now) {
-                Ok(token) => {
-                    out.line(format!("verified: signed by {}, ends {}\n", token.kid, token.expires))?;
-                    out.line(describe(&token.claims))?;
-                    out.value(&json!({
-                        "verified": true, "kid": token.kid, "expires": token.expires, "claims": token.claims,
-                    }))?;
-                    Ok(Exit::Success)
-                }
+            match verifier.verify(text.trim(), now) {
+                Ok(token) => verified(&token, out),
                 Err(error) => failed(&error, Exit::Rejected, out),
             }
         }
     }
+}
+
+/// What a relying party does that knows only where the issuer is.
+pub(crate) async fn verify_by_discovery(
+    url: &str,
+    token: &str,
+    now: UnixTime,
+) -> Result<VerifiedToken, TrustError> {
+    let keys = Some(url.to_owned());
+    let settings = TrustedIssuerSettings { keys, leeway_seconds: 0, ..TrustedIssuerSettings::default() };
+    verify_at(settings, token, now).await
+}
+
+async fn verify_at(
+    settings: TrustedIssuerSettings,
+    token: &str,
+    now: UnixTime,
+) -> Result<VerifiedToken, TrustError> {
+    TrustedIssuer::new(settings, Arc::new(SystemClock))?.verify(token, now).await
+}
+
+fn verified(token: &VerifiedToken, out: Output) -> anyhow::Result<Exit> {
+    out.line(format!("verified: signed by {}, ends {}\n", token.kid, token.expires))?;
+    out.line(describe(&token.claims))?;
+    out.value(&json!({
+        "verified": true, "kid": token.kid, "expires": token.expires, "claims": token.claims,
+    }))?;
+    Ok(Exit::Success)
 }
 
 fn failed(error: &assay_token::TokenError, exit: Exit, out: Output) -> anyhow::Result<Exit> {

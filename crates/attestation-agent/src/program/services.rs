@@ -36,6 +36,13 @@ pub(super) fn key_broker(
         if let Some(pem) = certificate(config.cert.as_deref(), config.cert_file.as_deref())? {
             builder = builder.ca_certificate(&pem)?;
         }
+        if config.passport {
+            let service = &settings.token_configs.coco_as;
+            let urls = settings.as_urls()?;
+            let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+            let roots = certificate(service.cert.as_deref(), service.cert_file.as_deref())?;
+            builder = builder.passport_of(&urls, roots.as_deref())?;
+        }
         if config.plain_http_danger {
             builder = builder.allow_plain_http_to_remote_hosts_danger();
         }

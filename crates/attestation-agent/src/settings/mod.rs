@@ -68,6 +68,7 @@ pub struct KbsConfig {
     pub tee_key_algorithm: String,
     pub refresh_ahead_seconds: u64,
     pub deadline_seconds: u64,
+    pub passport: bool,
     pub give_tee_key_danger: bool,
     pub plain_http_danger: bool,
 }
@@ -148,6 +149,7 @@ impl Default for KbsConfig {
             tee_key_algorithm: KeyAlgorithm::default().as_str().to_owned(),
             refresh_ahead_seconds: 30,
             deadline_seconds: 45,
+            passport: false,
             give_tee_key_danger: false,
             plain_http_danger: false,
         }
@@ -275,6 +277,10 @@ impl Settings {
                 "{section}: cert and cert_file are both set; one of them counts, so leave one"
             );
         }
+        anyhow::ensure!(
+            !kbs.passport || self.token_configs.coco_as.url.is_some(),
+            "token_configs.kbs.passport needs token_configs.coco_as.url: the service that gives the passport"
+        );
         anyhow::ensure!(
             self.init_data.toml_file.is_none() || self.init_data.digest.is_none(),
             "init_data: toml_file and digest are both set; leave one"

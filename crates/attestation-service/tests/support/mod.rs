@@ -33,7 +33,8 @@ use serde_json::{Value, json};
 pub const NOW: UnixTime = UnixTime(1_790_000_000);
 
 pub struct World {
-    pub service: AttestationService,
+    pub service: Arc<AttestationService>,
+    pub store: Store,
     pub emulator: Emulator,
     pub clock: Arc<FixedClock>,
     /// The provider elsewhere.
@@ -100,11 +101,8 @@ impl World {
             let digest = assay_types::Digest::sha384(text.as_bytes());
             store.put_policy("attestation", id, text, &digest, NOW).await.unwrap();
         }
-        // No policy is set from outside in these tests: admission must not be reached.
-        let admission = Admission::new(
-            TrialProcess { program: PathBuf::from("/nonexistent"), args: Vec::new() },
-            Limits::default(),
-        );
+        let admission =
+            Admission::new(TrialProcess { program: trial(), args: Vec::new() }, Limits::default());
         let policies = PolicySet::load(
             PolicyKind::Attestation,
             ATTESTATION_POLICIES,
@@ -136,7 +134,7 @@ impl World {
             TokenSettings::default(),
             shared,
         );
-        World { service, emulator, clock, served, _dir: dir }
+        World { service: Arc::new(service), store, emulator, clock, served, _dir: dir }
     }
 
     /// Registers reference values.
@@ -252,6 +250,12 @@ impl World {
             policy_ids: guest.policy_ids,
         }
     }
+}
+
+/// The trial process of policies, built beside the tests.
+fn trial() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    tests.parent().unwrap().parent().unwrap().join("examples/as-policy-trial")
 }
 
 /// The collateral of the emulated Intel platform, as a cache holds it.

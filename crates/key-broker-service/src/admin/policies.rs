@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use assay_attestation_service::{PolicyListing, PolicySet, RESOURCE_POLICY_ID};
+use assay_attestation_service::{PolicyListing, PolicySet, RESOURCE_POLICY_ID, policy_text};
 use assay_types::Digest;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::Bytes;
 use http::{StatusCode, Uri, header};
 
@@ -16,7 +15,7 @@ use super::Administrator;
 use crate::limits::{read_body, read_json};
 use crate::resource::rest_of_path;
 use crate::schemas::{SetAttestationPolicy, SetResourcePolicy};
-use crate::{KeyBroker, RequestError};
+use crate::{Attestation, KeyBroker, RequestError};
 
 /// `POST /kbs/v0/attestation-policy`.
 pub(crate) async fn set_attestation_policy(
@@ -28,8 +27,16 @@ pub(crate) async fn set_attestation_policy(
     if let Some(found) = message.policy_type.filter(|found| found != "rego") {
         return Err(RequestError::PolicyType { found: RequestError::shown(&found) });
     }
-    let policies = broker.attestation().policies();
-    set(&broker, administrator, "attestation policy set", policies, message.policy_id, &message.policy).await
+    let Attestation::Remote(remote) = broker.attestation() else {
+        let (what, policies) = ("attestation policy set", broker.local()?.policies());
+        return set(&broker, administrator, what, policies, message.policy_id, &message.policy).await;
+    };
+    let digest = Digest::sha384(policy_text(&message.policy)?.as_bytes());
+    let id = message.policy_id.clone();
+    let set = remote.set_policy(message.policy_id, message.policy).await;
+    let set = set.map(|()| StatusCode::OK).map_err(RequestError::from);
+    let action = administrator.action("attestation policy set at the attestation service", &set);
+    administrator.recorded(&broker, action.target(id.as_str()).policy(&id, 0, Some(digest)), set).await
 }
 
 /// `POST /kbs/v0/resource-policy`.
@@ -47,8 +54,8 @@ pub(crate) async fn set_resource_policy(
 pub(crate) async fn list_attestation_policies(
     _administrator: Administrator,
     State(broker): State<KeyBroker>,
-) -> Json<Vec<PolicyListing>> {
-    Json(broker.attestation().policies().list())
+) -> Result<Json<Vec<PolicyListing>>, RequestError> {
+    Ok(Json(broker.local()?.policies().list()))
 }
 
 /// `GET /kbs/v0/resource-policy`: the ids alone, as Trustee answers.
@@ -66,7 +73,7 @@ pub(crate) async fn get_attestation_policy(
     uri: Uri,
 ) -> Result<Response, RequestError> {
     let id = rest_of_path(&uri, "/kbs/v0/attestation-policy/")?;
-    text("attestation policy", broker.attestation().policies(), &id)
+    text("attestation policy", broker.local()?.policies(), &id)
 }
 
 /// `GET /kbs/v0/resource-policy/<id>`.
@@ -86,7 +93,7 @@ pub(crate) async fn delete_attestation_policy(
     uri: Uri,
 ) -> Result<StatusCode, RequestError> {
     let id = rest_of_path(&uri, "/kbs/v0/attestation-policy/")?;
-    delete(&broker, administrator, "attestation policy", broker.attestation().policies(), id).await
+    delete(&broker, administrator, "attestation policy", broker.local()?.policies(), id).await
 }
 
 /// `DELETE /kbs/v0/resource-policy/<id>`.
@@ -111,9 +118,7 @@ async fn set(
     id: String,
     encoded: &str,
 ) -> Result<StatusCode, RequestError> {
-    let text =
-        BASE64_URL_SAFE_NO_PAD.decode(encoded).map_err(|_| RequestError::Base64 { member: "policy" })?;
-    let text = String::from_utf8(text).map_err(|_| RequestError::PolicyNotText)?;
+    let text = policy_text(encoded)?;
     let (broker, policies) = (broker.clone(), Arc::clone(policies));
     to_the_end(async move {
         let set = policies.set(&id, &text).await.map(|_| StatusCode::OK).map_err(RequestError::from);

@@ -25,7 +25,7 @@ pub(crate) async fn register_reference_values(
     body: Body,
 ) -> Result<StatusCode, RequestError> {
     let body = read_body(body, broker.settings().body_bytes, broker.settings().body_timeout).await?;
-    let values = broker.attestation().reference_values();
+    let values = broker.values()?;
     let registered = values.register(&body).await.map_err(RequestError::from);
     let mut action = administrator.action("reference values registered", &registered);
     if let Ok(registered) = &registered {
@@ -47,7 +47,7 @@ pub(crate) async fn list_reference_values(
     _administrator: Administrator,
     State(broker): State<KeyBroker>,
 ) -> Result<Json<Vec<ReferenceValueRecord>>, RequestError> {
-    let records = broker.attestation().reference_values().list().await?;
+    let records = broker.values()?.list().await?;
     Ok(Json(records.into_iter().map(ReferenceValueRecord::from).collect()))
 }
 
@@ -59,7 +59,7 @@ pub(crate) async fn get_reference_value(
     uri: Uri,
 ) -> Result<Json<Value>, RequestError> {
     let id = rest_of_path(&uri, PREFIX)?;
-    let value = broker.attestation().reference_values().value(&id).await?;
+    let value = broker.values()?.value(&id).await?;
     value.map(Json).ok_or_else(|| RequestError::not_found(WHAT, &id))
 }
 
@@ -70,7 +70,7 @@ pub(crate) async fn delete_reference_value(
     uri: Uri,
 ) -> Result<StatusCode, RequestError> {
     let id = rest_of_path(&uri, PREFIX)?;
-    let deleted = broker.attestation().reference_values().delete(&id).await;
+    let deleted = broker.values()?.delete(&id).await;
     changed(&broker, administrator, "reference value deleted", &id, deleted).await
 }
 
@@ -81,7 +81,7 @@ pub(crate) async fn expire_reference_value(
     uri: Uri,
 ) -> Result<StatusCode, RequestError> {
     let id = rest_of_path(&uri, "/kbs/v0/reference-value-expiry/")?;
-    let ended = broker.attestation().reference_values().expire(&id).await;
+    let ended = broker.values()?.expire(&id).await;
     changed(&broker, administrator, "reference value ended", &id, ended).await
 }
 
@@ -109,7 +109,7 @@ pub(crate) async fn reference_value_history(
     uri: Uri,
 ) -> Result<Json<Vec<ReferenceValueVersion>>, RequestError> {
     let id = rest_of_path(&uri, "/kbs/v0/reference-value-history/")?;
-    let versions = broker.attestation().reference_values().history(&id).await?;
+    let versions = broker.values()?.history(&id).await?;
     if versions.is_empty() {
         return Err(RequestError::not_found(WHAT, &id));
     }

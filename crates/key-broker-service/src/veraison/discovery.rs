@@ -21,7 +21,7 @@ pub(crate) async fn verification_discovery(
     State(broker): State<KeyBroker>,
     headers: HeaderMap,
 ) -> Result<Response, RequestError> {
-    let keys = broker.attestation().keys().current();
+    let keys = broker.local()?.keys().current();
     let jwk = serde_json::to_value(keys.current().key().public_jwk())
         .map_err(|error| RequestError::internal(format!("the signing key has no JWK: {error}")))?;
     answer(&headers, &broker, Some(jwk), ARM_CCA.evidence, NEW_SESSION)
@@ -52,7 +52,7 @@ fn answer(
         ear_verification_key,
         media_types: media_types.iter().map(|one| (*one).to_owned()).collect(),
         attestation_schemes: vec![ARM_CCA.name.to_owned()],
-        version: broker.attestation().token_settings().build.clone(),
+        version: broker.local()?.token_settings().build.clone(),
         service_state: "READY".to_owned(),
         api_endpoints: BTreeMap::from([(name.to_owned(), path.to_owned())]),
     };

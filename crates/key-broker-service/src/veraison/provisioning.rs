@@ -36,7 +36,7 @@ pub(crate) async fn submit_endorsements(
     if body.is_empty() {
         return Err(RequestError::NoBody { expected: "a CoRIM" });
     }
-    let values = broker.attestation().reference_values();
+    let values = broker.local()?.reference_values();
     let outcome = values.register_corim(&body, found.parameter("profile")).await;
     let outcome = outcome.map_err(RequestError::from);
     let mut action = administrator.action("endorsements registered", &outcome);

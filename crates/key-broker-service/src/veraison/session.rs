@@ -132,7 +132,7 @@ async fn result(
     nonce: &[u8],
     evidence: &SubmittedEvidence,
 ) -> Result<String, RequestError> {
-    let (attestation, settings) = (broker.attestation(), broker.settings());
+    let (attestation, settings) = (broker.local()?, broker.settings());
     let evaluated = attestation
         .evaluate_direct(DirectEvaluation {
             evidence: RawEvidence::new(ARM_CCA.tee, evidence.bytes.clone()),
@@ -147,7 +147,7 @@ async fn result(
     let claims = match evaluated {
         Ok(issued) => {
             tracing::info!(tee = %ARM_CCA.tee, jti = issued.verdict.jti, "attested by challenge-response");
-            audited::verdict(broker, origin, &issued).await?;
+            audited::verdict(broker, origin, &issued.verdict, issued.reference_values()).await?;
             ear::for_layers(&frame, &issued)?
         }
         Err(error) => {

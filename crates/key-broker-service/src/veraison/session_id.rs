@@ -7,8 +7,8 @@ use aws_lc_rs::rand;
 use http::Uri;
 
 use crate::RequestError;
-use crate::challenge::sha256;
 use crate::resource::rest_of_path;
+use assay_attestation_service::sha256;
 
 /// The lengths of a UUID's five groups.
 const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];

@@ -20,7 +20,7 @@ use assay_attestation_service::{
 use assay_audit::{AuditLog, AuditSettings};
 use assay_collateral::CollateralService;
 use assay_emulator::{Emulator, Seed};
-use assay_key_broker_service::{KeyBroker, Parts, Settings};
+use assay_key_broker_service::{Attestation, KeyBroker, Parts, Settings, TrustedIssuer};
 use assay_policy::{Admission, Limits, PolicyKind, TrialProcess};
 use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
 use assay_secret_backends::StoreBackend;
@@ -59,7 +59,20 @@ pub struct World {
     pub router: Router,
     settings: Settings,
     folder: Arc<tempfile::TempDir>,
-    layered: bool,
+    kind: Kind,
+}
+
+/// Who evaluates.
+#[derive(Clone, Default)]
+pub enum Kind {
+    #[default]
+    Ordinary,
+    /// With a verifier in the shape of Arm CCA's.
+    Layered,
+    /// Somebody else, and whose tokens are believed beside.
+    Elsewhere(Attestation, Option<Arc<TrustedIssuer>>),
+    /// The service in this process, and somebody else's tokens are believed too.
+    Trusting(Arc<TrustedIssuer>),
 }
 
 /// Settings without rate limits: all requests of a test come from one address.
@@ -154,13 +167,19 @@ impl World {
 
     pub async fn with(settings: Settings) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        World::on(folder, settings, Arc::new(FixedClock::new(NOW)), None, false).await
+        World::on(folder, settings, Arc::new(FixedClock::new(NOW)), None, Kind::Ordinary).await
     }
 
     /// With a verifier in the shape of Arm CCA's.
     pub async fn layered(settings: Settings) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        World::on(folder, settings, Arc::new(FixedClock::new(NOW)), None, true).await
+        World::on(folder, settings, Arc::new(FixedClock::new(NOW)), None, Kind::Layered).await
+    }
+
+    /// Where somebody else evaluates, or is believed.
+    pub async fn of_kind(kind: Kind) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        World::on(folder, settings(), Arc::new(FixedClock::new(NOW)), None, kind).await
     }
 
     /// With resource policies that were admitted before: id and text.
@@ -171,22 +190,22 @@ impl World {
             let digest = Digest::sha384(text.as_bytes());
             store.put_policy("resource", id, text, &digest, NOW).await.unwrap();
         }
-        World::on(folder, settings(), Arc::new(FixedClock::new(NOW)), Some(store), false).await
+        World::on(folder, settings(), Arc::new(FixedClock::new(NOW)), Some(store), Kind::Ordinary).await
     }
 
     /// The same store in a new process, as far as one process can play it.
     pub async fn restarted(self) -> Self {
-        let World { store, broker, router, attestation, folder, settings, clock, layered, .. } = self;
+        let World { store, broker, router, attestation, folder, settings, clock, kind, .. } = self;
         drop((broker, router, attestation));
         store.close().await;
-        World::on(folder, settings, clock, None, layered).await
+        World::on(folder, settings, clock, None, kind).await
     }
 
     /// A second service on the same store.
     pub async fn replica(&self) -> Self {
         let store = Some(self.store.clone());
         let (folder, clock) = (Arc::clone(&self.folder), Arc::clone(&self.clock));
-        World::on(folder, self.settings.clone(), clock, store, self.layered).await
+        World::on(folder, self.settings.clone(), clock, store, self.kind.clone()).await
     }
 
     async fn on(
@@ -194,7 +213,7 @@ impl World {
         settings: Settings,
         clock: Arc<FixedClock>,
         store: Option<Store>,
-        layered: bool,
+        kind: Kind,
     ) -> Self {
         let store = match store {
             Some(store) => store,
@@ -212,7 +231,10 @@ impl World {
         let corims = CorimSettings { signers, ..CorimSettings::default() };
         let values = ReferenceValues::load_with(store.clone(), shared.clone(), corims).await.unwrap();
         let registry = Registry::new(trust).unwrap();
-        let registry = if layered { registry.with(Arc::new(layered::LayeredVerifier)) } else { registry };
+        let registry = match kind {
+            Kind::Layered => registry.with(Arc::new(layered::LayeredVerifier)),
+            _ => registry,
+        };
         let policies = async |kind, bundled| {
             let admission = Admission::new(trial(), Limits::default());
             Arc::new(PolicySet::load(kind, bundled, store.clone(), admission, shared.clone()).await.unwrap())
@@ -228,6 +250,12 @@ impl World {
             TokenSettings::default(),
             shared.clone(),
         ));
+        let local = Attestation::Local(Arc::clone(&attestation));
+        let (evaluating, trusted_issuer) = match &kind {
+            Kind::Ordinary | Kind::Layered => (local, None),
+            Kind::Elsewhere(elsewhere, trusted) => (elsewhere.clone(), trusted.clone()),
+            Kind::Trusting(trusted) => (local, Some(Arc::clone(trusted))),
+        };
         let admin_keys = Arc::new(AdminKeys::load(store.clone(), shared.clone()).await.unwrap());
         let admin = admin_keys.newest().await.unwrap();
         let authority = Arc::new(Authority::new(admin_keys, DEFAULT_AUDIENCE, clients()).unwrap());
@@ -236,7 +264,8 @@ impl World {
         let broker = KeyBroker::new(Parts {
             secrets: Arc::new(StoreBackend::new(store.clone(), shared.clone())),
             store: store.clone(),
-            attestation: Arc::clone(&attestation),
+            attestation: evaluating,
+            trusted_issuer,
             resource_policies: policies(PolicyKind::Resource, RESOURCE_POLICIES).await,
             authority: Arc::clone(&authority),
             audit: audit.clone(),
@@ -263,7 +292,7 @@ impl World {
             router,
             settings,
             folder,
-            layered,
+            kind,
         }
     }
 

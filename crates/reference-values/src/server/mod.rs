@@ -118,6 +118,24 @@ pub fn router(parts: ProviderParts) -> Result<Router, tonic_reflection::server::
     Ok(pages.merge(grpc).layer(from_fn(pages::no_other_pages)))
 }
 
+/// The provider's gRPC services alone, for a port that has health and reflection of its own.
+pub fn services(parts: ProviderParts) -> Router {
+    let ProviderParts { values, authority, clock, deadline } = parts;
+    let provider = Provider { values, deadline };
+    let trustee = ReferenceValueProviderServiceServer::new(provider.clone());
+    let changes = ReferenceValuesServer::new(provider);
+    Router::new()
+        .route_service(
+            "/reference.ReferenceValueProviderService/{*rest}",
+            trustee.max_decoding_message_size(MAX_REQUEST),
+        )
+        .route_service(
+            "/assay.reference_values.v1.ReferenceValues/{*rest}",
+            changes.max_decoding_message_size(MAX_REQUEST),
+        )
+        .layer(from_fn_with_state(Gate::new(authority, clock, METHODS), admit))
+}
+
 impl Provider {
     /// What comes of `work`, in time.
     async fn within<T, E: Coded>(

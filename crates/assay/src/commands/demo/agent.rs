@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::intel::{INIT_DATA, OTHER_48, reference_values};
-use super::story::{indent, problem_findings, shortened};
+use super::story::{curl, indent, problem_findings, shortened};
 use crate::clock::SystemClock;
 use crate::exit::Exit;
 use crate::guest_process::{GuestPlan, GuestProcess};
@@ -158,8 +158,16 @@ async fn relying_party(url: &str, token: &str) -> anyhow::Result<Value> {
 impl Guest {
     async fn start(dir: &Path, url: &str, options: &[&str]) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir)?;
-        let plan =
-            GuestPlan { dir, url, tee: "tdx", options, init_data: INIT_DATA, rules: RULES, agent: None };
+        let plan = GuestPlan {
+            dir,
+            url,
+            passport_url: None,
+            tee: "tdx",
+            options,
+            init_data: INIT_DATA,
+            rules: RULES,
+            agent: None,
+        };
         Ok(Guest(GuestProcess::start(&plan).await?))
     }
 
@@ -169,16 +177,9 @@ impl Guest {
         let mut shown: Vec<String> = options.iter().map(|option| quoted(option)).collect();
         shown.push(quoted(&url));
         out.line(format!("   $ curl {}", shown.join(" ")))?;
-        let done = Command::new("curl")
-            .args(["-sS", "--max-time", "60", "-w", "\n%{http_code}"])
-            .args(options)
-            .arg(&url)
-            .output()
-            .await
-            .context("curl, which plays the workload, cannot be started")?;
-        let text = String::from_utf8(done.stdout)?;
-        let (body, status) = text.rsplit_once('\n').context("curl gave no status")?;
-        Ok((status.parse()?, body.to_owned()))
+        let mut arguments = options.to_vec();
+        arguments.push(&url);
+        curl(&arguments).await
     }
 }
 

@@ -3,6 +3,7 @@
 mod agent;
 mod cca;
 mod intel;
+mod passport;
 mod snp;
 mod story;
 
@@ -22,6 +23,13 @@ pub(crate) async fn run(args: &DemoArgs, out: Output) -> anyhow::Result<Exit> {
             "the agent's demonstration is a TD: leave --tee out"
         );
         return agent::run(out).await;
+    }
+    if args.mode == Some(DemoMode::Passport) {
+        anyhow::ensure!(
+            args.tee.is_none_or(|tee| tee == Tee::Snp),
+            "the passport's demonstration is an SNP guest: leave --tee out"
+        );
+        return passport::run(out).await;
     }
     match args.tee.unwrap_or(Tee::Snp) {
         Tee::Snp => snp::run(out).await,

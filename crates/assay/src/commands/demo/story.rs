@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use assay_client::{ClientError, EvidenceProvider, KbsClient};
 use assay_emulator::Emulator;
 use assay_token::decode_unverified;
 use assay_types::{Finding, ResourcePath, SecretBytes, Tee};
 use serde_json::{Map, Value, json};
+use tokio::process::Command;
 
 use crate::clock::SystemClock;
 use crate::exit::Exit;
@@ -112,6 +114,19 @@ pub(crate) fn problem_findings(more: &Map<String, Value>) -> Vec<Finding> {
 fn client(url: &str, provider: Arc<dyn EvidenceProvider>) -> anyhow::Result<KbsClient> {
     let builder = KbsClient::builder(url)?.evidence_provider(provider);
     Ok(builder.clock(Arc::new(SystemClock)).build()?)
+}
+
+/// Calls `curl` as a workload would: status and body.
+pub(super) async fn curl(arguments: &[&str]) -> anyhow::Result<(u16, String)> {
+    let done = Command::new("curl")
+        .args(["-sS", "--max-time", "60", "-w", "\n%{http_code}"])
+        .args(arguments)
+        .output()
+        .await
+        .context("curl, which plays the workload, cannot be started")?;
+    let text = String::from_utf8(done.stdout)?;
+    let (body, status) = text.rsplit_once('\n').context("curl gave no status")?;
+    Ok((status.parse()?, body.to_owned()))
 }
 
 /// A finding in few lines; `--json` has all of it.
