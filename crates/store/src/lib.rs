@@ -21,12 +21,16 @@
 //! the holder of the guest's private key). Whoever can write to the file can therefore change
 //! policies or delete rows: the file's mode is what protects those.
 //!
+//! # Other programs' stores
+//! [`foreign`] reads what Trustee stores, for those who come from there.
+//!
 //! # Time
 //! The store reads no clock: each call that depends on the time has `now` as an argument.
 
 mod challenge_response;
 mod collateral;
 mod error;
+pub mod foreign;
 mod key_file;
 mod keys;
 mod meta;
