@@ -30,6 +30,7 @@ import urllib.request
 
 import agent_bad_input_cases
 import agent_cases
+import import_cases
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SEED = "11" * 32
@@ -1382,6 +1383,7 @@ def generated_documents(w):
 
 agent_cases.register(sys.modules[__name__])
 agent_bad_input_cases.register(sys.modules[__name__])
+import_cases.register(sys.modules[__name__])
 
 
 @case("the server of the agent's cases stops", needs=["agent_server"])

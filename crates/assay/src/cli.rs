@@ -2,6 +2,7 @@
 
 mod collateral;
 mod configfs_tsm;
+mod import;
 mod sealed_secret;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use collateral::{CaArg, CollateralCommand, IntelTee, RefreshArgs, StoreArgs, VendorArg};
 pub(crate) use configfs_tsm::ConfigfsTsmArgs;
+pub(crate) use import::{ImportCommand, ImportKind, TrusteeArgs};
 pub(crate) use sealed_secret::{SealCommand, SealedSecretCommand, Signer};
 
 /// Confidential-computing attestation: prove what a guest is, and give it its secrets.
@@ -71,6 +73,9 @@ pub(crate) enum Command {
     /// The server's configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Take over what another program stores.
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Measure a server (requests a second, latency, CPU, memory) or the agent (time added, memory, size).
     Bench(BenchArgs),
     /// Print the catalogue of checks and error codes.

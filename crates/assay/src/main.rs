@@ -68,6 +68,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::ReferenceValue(command) => asynchronous(commands::reference_value::run(&command, out)),
         Command::Endorsement(command) => asynchronous(commands::endorsement::run(&command, out)),
         Command::Collateral(command) => asynchronous(commands::collateral::run(&command, out)),
+        Command::Import(command) => asynchronous(commands::import::run(&command, out)),
         Command::Bench(args) => asynchronous(commands::bench::run(&args, out)),
     }
 }

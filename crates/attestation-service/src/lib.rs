@@ -26,7 +26,7 @@ pub use defaults::{ATTESTATION_POLICIES, RESOURCE_POLICIES, RESOURCE_POLICY_ID};
 pub use error::EvaluationError;
 pub use issue::{Issued, TokenSettings};
 pub use keys::{KeyError, KeySettings, TokenKeys};
-pub use policy_set::{PolicyInForce, PolicyListing, PolicySet, PolicySetError};
+pub use policy_set::{PolicyInForce, PolicyListing, PolicySet, PolicySetError, is_policy_id};
 pub use registry::{BadAnchors, Registry, TrustSettings, catalogue};
 pub use service::{
     AttestationService, DEFAULT_POLICY_ID, DirectEvaluation, Evaluation, MAX_ADDITIONAL, MAX_POLICY_IDS,

@@ -5,6 +5,7 @@
     clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::panic,
+    clippy::print_stdout,
     missing_docs
 )]
 
@@ -43,8 +44,7 @@ async fn a_folder_of_files_is_read_by_namespace() {
     store(dir.path(), Namespace::Resources, "default/key/1", &[0, 255, 10]);
     store(dir.path(), Namespace::KeyBroker, "resource-policy.rego", b"package policy");
     let place = Place::LocalFs(dir.path().to_owned());
-    let expected =
-        [entry("default/key/1", secret(&[0, 255, 10])), entry("default/key/2", secret(b"two"))];
+    let expected = [entry("default/key/1", secret(&[0, 255, 10])), entry("default/key/2", secret(b"two"))];
     assert_eq!(resources(&place).await, expected);
     let policy = place.read(Namespace::KeyBroker).await.unwrap();
     assert_eq!(policy, [entry("resource-policy.rego", secret(b"package policy"))]);
@@ -77,8 +77,16 @@ async fn what_is_no_value_stands_beside_its_reason_and_spoils_nothing_else() {
     let found = resources(&Place::LocalFs(dir.path().to_owned())).await;
     let keys: Vec<&str> = found.iter().map(|entry| entry.key.as_str()).collect();
     let expected = [
-        "a/good/1", "a_folder", "b_link_out", "c_link_up", "d_link_within", "e_dangling", "f name", "g_huge",
-        "h_full", "i_pipe",
+        "a/good/1",
+        "a_folder",
+        "b_link_out",
+        "c_link_up",
+        "d_link_within",
+        "e_dangling",
+        "f name",
+        "g_huge",
+        "h_full",
+        "i_pipe",
     ];
     assert_eq!(keys, expected);
     assert_eq!(found[0].value, secret(b"good"));
@@ -187,10 +195,9 @@ async fn tables_of_a_database_are_read_in_a_snapshot() {
     }
     let place = |user: &str, database: &str| {
         Place::Postgres(PostgresPlace {
-            host: options.get_socket().map_or_else(
-                || options.get_host().to_owned(),
-                |socket| socket.display().to_string(),
-            ),
+            host: options
+                .get_socket()
+                .map_or_else(|| options.get_host().to_owned(), |socket| socket.display().to_string()),
             port: options.get_port(),
             database: database.to_owned(),
             user: user.to_owned(),

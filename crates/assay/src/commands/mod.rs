@@ -15,6 +15,7 @@ mod emulate_pcs_state;
 mod emulate_tsm;
 pub(crate) mod endorsement;
 pub(crate) mod explain;
+pub(crate) mod import;
 pub(crate) mod policy;
 pub(crate) mod policy_offline;
 pub(crate) mod reference_value;

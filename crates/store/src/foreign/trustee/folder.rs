@@ -106,10 +106,7 @@ fn open_below(directory: &OwnedFd, name: &OsStr, flags: OFlags) -> Result<OwnedF
 }
 
 /// The names in the folder, at most as many as are read.
-fn names(
-    directory: &OwnedFd,
-    place: &dyn Fn() -> String,
-) -> Result<Vec<std::ffi::OsString>, ForeignError> {
+fn names(directory: &OwnedFd, place: &dyn Fn() -> String) -> Result<Vec<std::ffi::OsString>, ForeignError> {
     use std::os::unix::ffi::OsStrExt as _;
     let mut names = Vec::new();
     for entry in Dir::read_from(directory).map_err(|e| not_readable(place(), e))? {

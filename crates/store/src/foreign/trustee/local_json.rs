@@ -171,8 +171,17 @@ mod tests {
     fn what_trustee_does_not_write_is_refused_without_quoting_it() {
         let deep = format!("{{\"a\":{}", "[".repeat(100_000));
         for text in [
-            "", "[]", "{", r#"{"a":1234567}"#, r#"{"a":["c2VjcmV0"]}"#, r#"{"a":{"b":"c2VjcmV0"}}"#,
-            r#"{"a":"YQ==","a":"Yg=="}"#, r#"{"a":"YQ=="} "c2VjcmV0""#, r#"{"a":null}"#, "\"c2VjcmV0\"", &deep,
+            "",
+            "[]",
+            "{",
+            r#"{"a":1234567}"#,
+            r#"{"a":["c2VjcmV0"]}"#,
+            r#"{"a":{"b":"c2VjcmV0"}}"#,
+            r#"{"a":"YQ==","a":"Yg=="}"#,
+            r#"{"a":"YQ=="} "c2VjcmV0""#,
+            r#"{"a":null}"#,
+            "\"c2VjcmV0\"",
+            &deep,
         ] {
             let error = read(text).unwrap_err();
             assert!(error.starts_with("here is not of the form"), "{error}");

@@ -59,9 +59,8 @@ impl PostgresPlace {
         if !self.column::<bool>(&there, 0)? {
             return Ok(Vec::new());
         }
-        let list = format!(
-            "SELECT left(key, $1), octet_length(value)::bigint FROM {table} ORDER BY key LIMIT $2"
-        );
+        let list =
+            format!("SELECT left(key, $1), octet_length(value)::bigint FROM {table} ORDER BY key LIMIT $2");
         let limit = i64::try_from(MAX_ENTRIES).unwrap_or(i64::MAX).saturating_add(1);
         let list = sqlx::query(AssertSqlSafe(list)).bind(KEY_CHARACTERS).bind(limit);
         let rows = within(self, list.fetch_all(&mut *connection)).await?;
@@ -72,7 +71,7 @@ impl PostgresPlace {
             let key: String = self.column(row, 0)?;
             let len: Option<i64> = self.column(row, 1)?;
             let len = len.map(|len| usize::try_from(len).unwrap_or(usize::MAX));
-            let usable = key::check(&key).and_then(|()| match len {
+            let usable = key::check(&key).and(match len {
                 None => Err(EntryError::Missing),
                 Some(len) if len > MAX_VALUE_LEN => Err(EntryError::TooLarge { limit: MAX_VALUE_LEN }),
                 Some(len) => Ok(len),

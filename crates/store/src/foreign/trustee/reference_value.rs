@@ -58,8 +58,7 @@ impl TrusteeReferenceValue {
         let missing =
             |name: &str| NotAReferenceValue::Form { detail: format!("the member `{name}` is missing") };
         let expiration = stored.expiration.ok_or_else(|| missing("expiration"))?;
-        let expiration =
-            UnixTime::parse_rfc3339(&expiration).map_err(|_| NotAReferenceValue::Expiration)?;
+        let expiration = UnixTime::parse_rfc3339(&expiration).map_err(|_| NotAReferenceValue::Expiration)?;
         // A value of null is one, and reads as `None` above.
         let value = match stored.value {
             Some(value) => value.get().to_owned(),
@@ -98,7 +97,8 @@ mod tests {
 
     #[test]
     fn what_is_none_is_refused_with_the_reason() {
-        let deep = format!(r#"{{"name":"n","expiration":"2027-08-21T10:05:00Z","value":{}"#, "[".repeat(100_000));
+        let deep =
+            format!(r#"{{"name":"n","expiration":"2027-08-21T10:05:00Z","value":{}"#, "[".repeat(100_000));
         for (text, why) in [
             ("", "not a reference value"),
             ("[]", "not a reference value"),
