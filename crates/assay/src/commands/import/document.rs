@@ -27,12 +27,18 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Value> {
     } else if ending.eq_ignore_ascii_case("json") || text.trim_start().starts_with('{') {
         serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?
     } else {
-        let table: toml::Table =
-            toml::from_str(&text).with_context(|| format!("{} is not TOML", path.display()))?;
+        let table = toml::from_str::<toml::Table>(&text).map_err(|error| not_toml(path, &text, &error))?;
         serde_json::to_value(table).with_context(|| format!("{} cannot be read", path.display()))?
     };
     anyhow::ensure!(tree.is_object(), "{} is not an object of settings", path.display());
     Ok(tree)
+}
+
+/// The parser's own words would quote the line, and with it perhaps a password.
+fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    anyhow::anyhow!("{} is not TOML: line {line}: {}", path.display(), error.message())
 }
 
 /// A value at the end of a path, with the object or list that it stands in.
@@ -151,6 +157,8 @@ mod tests {
             let error = write(name, text).unwrap_err();
             assert!(error.contains(why), "{name}: {error}");
         }
+        let error = write("secret.toml", "a = 1\npassword = hunter2\n").unwrap_err();
+        assert!(error.contains("line 2") && !error.contains("hunter2"), "{error}");
         let deep = format!("a = {}", "[".repeat(100_000));
         assert!(write("deep.toml", &deep).is_err());
         assert!(write("large.toml", &"#\n".repeat(600_000)).unwrap_err().contains("larger"));

@@ -18,6 +18,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::Context as _;
+use assay_attestation_service::PolicySet;
 use assay_policy::PolicyKind;
 use assay_reference_values::{CorimSettings, CorimTrust};
 use assay_store::Store;
@@ -168,6 +169,11 @@ impl Planned {
             };
             planned.push(PlannedKind { kind, from, content });
         }
+        if only.is_empty() {
+            let from = "not taken: they end within minutes, and guests attest anew".to_owned();
+            let content = Content::Nothing { refused: Vec::new(), failed: None };
+            planned.push(PlannedKind { kind: "sessions", from, content });
+        }
         Ok(Planned(planned))
     }
 
@@ -205,6 +211,13 @@ async fn judge(namespace: Namespace, entries: Vec<Entry>, now: UnixTime) -> anyh
 }
 
 async fn policies_of(kind: PolicyKind, entries: Vec<Entry>) -> anyhow::Result<Content> {
+    // Each is tried out in a process of its own.
+    if entries.len() > PolicySet::MAX_POLICIES {
+        let reason =
+            format!("there are {} policies, and {} are the most", entries.len(), PolicySet::MAX_POLICIES);
+        let failed = Some(Reason::new(reason, "delete those that are not asked, and run the command again"));
+        return Ok(Content::Nothing { refused: Vec::new(), failed });
+    }
     Ok(Content::Policies(kind, policies::plan(kind, entries, &admission()?).await?))
 }
 

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::Judge::{By, NotNeeded, Read, Refused};
-use super::{Context, Rule, Service, Verdict, address, wrong_type};
+use super::{Context, Rule, Service, Verdict, address, credentials, wrong_type};
 
 pub(super) const RULES: &[Rule] = &[
     Rule("attestation_service.type", By(kind)),
@@ -181,9 +181,13 @@ fn vcek_source(value: &Value, context: &Context<'_>) -> Verdict {
 }
 
 fn kds(value: &Value, _: &Context<'_>) -> Verdict {
-    value
-        .as_str()
-        .map_or_else(|| wrong_type("an address"), |url| Verdict::taken("collateral.amd_kds_url", url))
+    match value.as_str() {
+        Some(url) if url.contains('@') => credentials(),
+        Some(url) if url.starts_with("https://") || url.starts_with("http://") => {
+            Verdict::taken("collateral.amd_kds_url", url.trim_end_matches('/'))
+        }
+        _ => wrong_type("an address"),
+    }
 }
 
 fn offline_folder(value: &Value, _: &Context<'_>) -> Verdict {
@@ -197,6 +201,9 @@ fn collateral_service(value: &Value, _: &Context<'_>) -> Verdict {
             "collateral of Intel's in a file of PcsClientTool is not read by itself",
             "fetch it where there is a network and carry it over: `assay collateral export`, `import`",
         );
+    }
+    if url.contains('@') {
+        return credentials();
     }
     if !url.starts_with("https://") && !url.starts_with("http://") {
         return wrong_type("an address");
