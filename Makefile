@@ -4,7 +4,7 @@ SHELL := /bin/bash
 ASSAY := target/debug/assay
 CARGO := cargo --locked
 
-.PHONY: help build agent fetch demo test system-test check fmt-check clippy doc licenses fuzz-list bench fuzz openapi docs
+.PHONY: help build agent fetch demo test system-test deploy-test check fmt-check clippy doc licenses fuzz-list bench fuzz openapi docs
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ test: ## Every test: libraries, documentation, the real binary; one summary at t
 
 system-test: ## Only the tests of the real binary
 	@scripts/system-test.sh
+
+deploy-test: ## Only the tests of what stands in deploy/; nothing is built
+	@python3 scripts/deploy-test.py
 
 check: fmt-check licenses fuzz-list clippy doc ## Format, licences, lints, documentation; quickest first
 

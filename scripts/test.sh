@@ -2,8 +2,8 @@
 # Runs every test and ends with one line: "N passed, N failed, N skipped".
 #
 # Parts: unit and integration tests (cargo-nextest where it is installed, else cargo test), examples
-# in the documentation, and the real binary (scripts/system-test.py). A part that cannot be built
-# or ends without a count is one failure. All parts run even when an earlier one failed.
+# in the documentation, the real binary (scripts/system-test.py), and what deploys it
+# (scripts/deploy-test.py). A part that cannot be built or ends without a count is one failure. All parts run even when an earlier one failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,9 +29,9 @@ part() {
 }
 
 if cargo nextest --version >/dev/null 2>&1; then
-    part "unit and integration tests" cargo nextest run --locked --workspace --no-fail-fast --status-level fail --final-status-level slow
+    part "unit and integration tests" python3 scripts/test_postgres.py run cargo nextest run --locked --workspace --no-fail-fast --status-level fail --final-status-level slow
 else
-    part "unit and integration tests" cargo test --locked --workspace --no-fail-fast --lib --bins --tests
+    part "unit and integration tests" python3 scripts/test_postgres.py run cargo test --locked --workspace --no-fail-fast --lib --bins --tests
 fi
 part "examples in documentation" cargo test --locked --workspace --no-fail-fast --doc --quiet
 # The same selection as above, so that no dependency is built a second time with other features.
@@ -40,6 +40,7 @@ if cargo build --locked --quiet --workspace --bins --tests; then
 else
     part "the real binary" false
 fi
+part "deployment" python3 scripts/deploy-test.py --assay target/debug/assay
 
 printf '\n== Summary\n'
 printf '%s\n' "${report[@]}"

@@ -163,7 +163,10 @@ pub(crate) struct ServerArgs {
     /// A file with an admin token (see `assay admin token`).
     #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
     pub(crate) admin_token_file: Option<PathBuf>,
-    /// The data directory of a server on this machine: a token is minted with its admin key.
+    /// The configuration file of a server on this machine: a token is minted with its admin key.
+    #[arg(long, value_name = "FILE", conflicts_with = "admin_token_file")]
+    pub(crate) config: Option<PathBuf>,
+    /// Its data directory, instead of the configured one.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// The only certificate authority to trust for this server (PEM).
@@ -689,11 +692,14 @@ pub(crate) enum EndorsementForm {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AdminCommand {
-    /// Mint a token with the admin key of a data directory.
+    /// Mint a token with the newest admin key in a server's store. The server may be running.
     Token {
-        /// The server's data directory.
+        /// The server's configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Its data directory, instead of the configured one.
         #[arg(long, value_name = "DIR")]
-        data_dir: PathBuf,
+        data_dir: Option<PathBuf>,
         /// The role; `assay admin roles` lists them.
         #[arg(long)]
         role: String,

@@ -21,9 +21,9 @@ impl DataDir {
         self.0.join("key-encryption-key")
     }
 
-    /// What signs administrators' tokens.
+    /// What signed administrators' tokens in earlier releases; now the store holds that.
     pub(crate) fn admin_key(&self) -> PathBuf {
-        self.0.join("admin-key.json")
+        self.0.join(assay_access::ADMIN_KEY_FILE)
     }
 
     /// Makes the directory with mode 0700.

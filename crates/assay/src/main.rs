@@ -16,6 +16,7 @@ mod output;
 mod process;
 mod server;
 mod settings;
+mod store;
 
 use std::process::ExitCode;
 
@@ -50,7 +51,6 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Checks { markdown } => commands::checks::run(markdown, out),
         Command::SealedSecret(command) => commands::sealed_secret::run(&command, out),
         Command::Token(command) => commands::token::run(&command, out),
-        Command::Admin(command) => commands::admin::run(&command, out),
         Command::Openapi => {
             output::raw(assay_key_broker_service::openapi().as_bytes())?;
             Ok(Exit::Success)
@@ -61,6 +61,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         }
         Command::PolicyTrial => Ok(Exit::Failure),
         Command::Demo(args) => asynchronous(commands::demo::run(&args, out)),
+        Command::Admin(command) => asynchronous(commands::admin::run(&command, out)),
         Command::Attest(args) => asynchronous(commands::attest::run(&args, out)),
         Command::Explain(args) => asynchronous(commands::explain::run(&args, out)),
         Command::Resource(command) => asynchronous(commands::resource::run(&command, out)),

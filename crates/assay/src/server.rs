@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use assay_access::Authority;
 use assay_attestation_service::{
     ATTESTATION_POLICIES, AttestationService, KeySettings, PolicySet, RESOURCE_POLICIES, Registry, TokenKeys,
     TokenSettings, TrustSettings,
 };
 use assay_collateral::CollateralService;
-use assay_key_broker_service::{AdminKey, KeyBroker, Parts, Rate};
+use assay_key_broker_service::{KeyBroker, Parts, Rate};
 use assay_policy::PolicyKind;
 use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
-use assay_store::{KeyEncryptionKey, Store, StoreOptions};
+use assay_store::Store;
 use assay_tee_cca::CcaSettings;
 use assay_tee_intel::IntelSettings;
 use assay_tee_snp::{CrlPolicy, SnpSettings, VmplPolicy};
@@ -24,7 +25,6 @@ use assay_veraison::{VeraisonClient, VeraisonSettings};
 
 use crate::clock::SystemClock;
 use crate::commands::policy_offline::admission;
-use crate::data_dir::DataDir;
 use crate::output;
 use crate::settings::{CcaVerifierKind, Settings};
 
@@ -38,17 +38,14 @@ pub(crate) struct Built {
 }
 
 /// Opens the store and puts the parts together. What does not exist yet is made: data directory,
-/// key-encryption key, admin key, store, signing key.
+/// key-encryption key, store, admin key, signing key.
 pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let dir = DataDir::new(&settings.server.data_dir);
-    dir.create().with_context(|| format!("the data directory {}", settings.server.data_dir.display()))?;
-    let store = Store::open(StoreOptions {
-        database: dir.database(),
-        key_encryption_key: KeyEncryptionKey::load_or_create(&dir.key_encryption_key())?,
-    })
-    .await?;
-    let (admin_key, made_admin_key) = AdminKey::load_or_create(&dir.admin_key())?;
+    let store = crate::store::open(settings, true).await?;
+    let admin_keys = Arc::new(crate::admin::keys(settings, &store, Arc::clone(&clock)).await?);
+    let made_admin_key = admin_keys.made();
+    let clients = settings.access.clients.clone();
+    let authority = Arc::new(Authority::new(admin_keys, &settings.access.audience, clients)?);
 
     let trust = trust(settings)?;
     let (collateral, _) =
@@ -94,7 +91,7 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
         store: store.clone(),
         attestation,
         resource_policies,
-        admin_key,
+        authority,
         settings: broker_settings(settings)?,
         clock,
     })

@@ -2,6 +2,7 @@
 //! (`ASSAY_` and the key's path, parts joined by two underscores: `ASSAY_SERVER__LISTEN`). Unknown
 //! keys are refused.
 
+mod access;
 mod collateral;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use access::Access;
 pub(crate) use collateral::{Collateral, IntelUpdate};
 
 /// The whole configuration.
@@ -19,6 +21,7 @@ pub(crate) struct Settings {
     pub(crate) server: Server,
     pub(crate) limits: Limits,
     pub(crate) token: Token,
+    pub(crate) access: Access,
     pub(crate) collateral: Collateral,
     pub(crate) snp: Snp,
     pub(crate) tee: Tees,
@@ -35,6 +38,7 @@ pub(crate) struct Server {
     pub(crate) http: bool,
     pub(crate) tls_certificate: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,
+    pub(crate) client_ca: Option<PathBuf>,
     pub(crate) public_url: Option<String>,
     pub(crate) attestation_api: bool,
     pub(crate) trusted_proxies: Vec<String>,
@@ -135,6 +139,7 @@ impl Default for Server {
             http: false,
             tls_certificate: None,
             tls_key: None,
+            client_ca: None,
             public_url: None,
             attestation_api: false,
             trusted_proxies: Vec::new(),
@@ -193,18 +198,19 @@ impl Default for Log {
     }
 }
 
-/// Every key with its meaning, in the order of the file: these, with those of `[collateral]` between.
-const KEYS: [&[(&str, &str)]; 3] = [KEYS_BEFORE, collateral::KEYS, KEYS_AFTER];
+/// Every key with its meaning, in the order of the file: these, with those of the modules between.
+const KEYS: [&[(&str, &str)]; 4] = [KEYS_BEFORE, access::KEYS, collateral::KEYS, KEYS_AFTER];
 
 const KEYS_BEFORE: &[(&str, &str)] = &[
     ("server.listen", "The address to listen on."),
-    (
-        "server.data_dir",
-        "The store, the key-encryption key and the admin key; made at first start, mode 0700.",
-    ),
+    ("server.data_dir", "The store and the key-encryption key; made at first start, mode 0700."),
     ("server.http", "Plain HTTP. Only on loopback addresses."),
     ("server.tls_certificate", "The TLS certificate chain (PEM). Needed unless http is true."),
     ("server.tls_key", "The TLS private key (PEM)."),
+    (
+        "server.client_ca",
+        "The authorities of client certificates (PEM): who shows a certificate of theirs has the roles in access.clients.",
+    ),
     (
         "server.public_url",
         "The address that clients use, for OpenID discovery; from the request's host when absent.",
@@ -325,6 +331,7 @@ impl Settings {
             self.tee.cca.verifier == CcaVerifierKind::Native || self.tee.cca.veraison_url.is_some(),
             "tee.cca.verifier is veraison; then tee.cca.veraison_url is needed"
         );
+        self.access.check()?;
         self.collateral.check()?;
         anyhow::ensure!(!self.snp.allowed_vmpl.is_empty(), "snp.allowed_vmpl is empty: no report could pass");
         Ok(())
@@ -402,6 +409,7 @@ mod tests {
             ("[nonsense]\na = 1", "nonsense"),
             ("[token]\nalgorithm = \"none\"", "token.algorithm"),
             ("[token]\nlifetime_seconds = 1", "token.lifetime_seconds"),
+            ("[access]\naudience = \"\"", "access.audience"),
             ("[snp]\nallowed_vmpl = []", "allowed_vmpl"),
             ("[collateral]\nintel_service = \"pccs\"", "collateral.intel_url"),
             ("[collateral]\nintel_service = \"other\"", "other"),

@@ -7,6 +7,7 @@
 //! form ([`EarForm`]): then it is the whole body. The session keeps the token of the usual form.
 
 use assay_attestation_service::{Evaluation, Issued};
+use assay_listener::Connection;
 use assay_store::{AttestedSession, StoreError};
 use assay_token::{EarForm, EarMedia};
 use assay_types::{Attestation, AttestationAnswer, Coded as _, HashAlgorithm};
@@ -20,7 +21,7 @@ use subtle::ConstantTimeEq as _;
 use crate::auth::with_cookie;
 use crate::challenge::Challenge;
 use crate::credentials::session_cookie;
-use crate::limits::{AdmittedToAttest, Connection, read_body, read_json};
+use crate::limits::{AdmittedToAttest, read_body, read_json};
 use crate::{KeyBroker, RequestError};
 
 pub(crate) async fn attest(

@@ -1,5 +1,6 @@
 //! `POST /kbs/v0/auth`: the challenge.
 
+use assay_listener::Connection;
 use assay_types::{COMPATIBLE_VERSIONS, Challenge as ChallengeMessage, SESSION_COOKIE, Tee};
 use axum::body::Body;
 use axum::extract::State;
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::challenge::Challenge;
-use crate::limits::{AdmittedToAuth, Connection, read_body, read_json};
+use crate::limits::{AdmittedToAuth, read_body, read_json};
 use crate::{KeyBroker, RequestError};
 
 /// [`assay_types::Request`] with its TEE as text: what is wrong is said in this order, version, TEE.

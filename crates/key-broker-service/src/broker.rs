@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use assay_access::Authority;
 use assay_attestation_service::{AttestationService, PolicySet};
 use assay_store::Store;
 use assay_token::TokenError;
 use assay_types::{Clock, Coded, UnixTime};
 
-use crate::admin::{AdminKey, AdminVerifier};
 use crate::challenge::CookieSealer;
 use crate::limits::{AddressLimiter, Limiters};
 use crate::metrics::Metrics;
@@ -24,8 +24,8 @@ pub struct Parts {
     pub attestation: Arc<AttestationService>,
     /// The resource policies.
     pub resource_policies: Arc<PolicySet>,
-    /// The key whose admin tokens are accepted.
-    pub admin_key: AdminKey,
+    /// Who may administer.
+    pub authority: Arc<Authority>,
     /// The settings.
     pub settings: Settings,
     /// The time.
@@ -63,7 +63,7 @@ struct Inner {
     resource_policies: Arc<PolicySet>,
     settings: Settings,
     clock: Arc<dyn Clock>,
-    admin: AdminVerifier,
+    authority: Arc<Authority>,
     sealer: CookieSealer,
     sessions: Sessions,
     limiters: Limiters,
@@ -78,7 +78,7 @@ impl KeyBroker {
     /// # Errors
     /// [`StartError`].
     pub async fn new(parts: Parts) -> Result<Self, StartError> {
-        let Parts { store, attestation, resource_policies, admin_key, settings, clock } = parts;
+        let Parts { store, attestation, resource_policies, authority, settings, clock } = parts;
         check(&settings)?;
         let sealer = CookieSealer::load(store.clone(), settings.session_seconds, clock.now())
             .await
@@ -88,7 +88,7 @@ impl KeyBroker {
             attest: settings.attest_rate.map(AddressLimiter::new),
         };
         let inner = Inner {
-            admin: AdminVerifier::new(&admin_key, &settings.admin_audience)?,
+            authority,
             sessions: Sessions::new(Arc::clone(&attestation), store.clone())?,
             store,
             attestation,
@@ -139,6 +139,9 @@ impl KeyBroker {
             }
             Err(error) => tracing::error!(%error, "rotating the session-sealing key failed"),
         }
+        if let Err(error) = self.authority().keys().reload().await {
+            tracing::error!(%error, code = error.code(), "reading the admin keys failed");
+        }
         for limiter in [&self.limiters().auth, &self.limiters().attest].into_iter().flatten() {
             limiter.shrink();
         }
@@ -174,8 +177,8 @@ impl KeyBroker {
         &self.inner.settings
     }
 
-    pub(crate) fn admin(&self) -> &AdminVerifier {
-        &self.inner.admin
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.inner.authority
     }
 
     pub(crate) fn sealer(&self) -> &CookieSealer {
@@ -219,9 +222,6 @@ fn check(settings: &Settings) -> Result<(), StartError> {
     }
     if settings.connections == 0 {
         return wrong("connections", "must not be 0");
-    }
-    if settings.admin_audience.is_empty() {
-        return wrong("admin_audience", "must not be empty");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What a request brings along to say who it is: cookie or bearer token.
+//! What a request brings along to say whose it is: the session cookie.
 
 use http::{HeaderMap, header};
 
@@ -14,12 +14,6 @@ pub(crate) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(name, _)| *name == SESSION_COOKIE)
         .map(|(_, value)| value)
-}
-
-/// The token of `Authorization: Bearer` (RFC 6750, 2.1).
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 #[cfg(test)]
@@ -47,16 +41,6 @@ mod tests {
         }
         for lines in [&[("cookie", "xkbs-session-id=abc")][..], &[("cookie", "kbs-session-id")], &[]] {
             assert_eq!(session_cookie(&headers(lines)), None, "{lines:?}");
-        }
-    }
-
-    #[test]
-    fn the_scheme_is_bearer_in_any_case() {
-        for value in ["Bearer t", "bearer t", "BEARER  t "] {
-            assert_eq!(bearer(&headers(&[("authorization", value)])), Some("t"));
-        }
-        for value in ["Basic t", "Bearer", "t"] {
-            assert_eq!(bearer(&headers(&[("authorization", value)])), None);
         }
     }
 }

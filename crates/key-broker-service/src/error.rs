@@ -1,5 +1,6 @@
 //! Everything that can go wrong with a request.
 
+use assay_access::AccessError;
 use assay_attestation_service::{EvaluationError, PolicySetError};
 use assay_policy::PolicyError;
 use assay_reference_values::ReferenceValueError;
@@ -7,8 +8,6 @@ use assay_store::StoreError;
 use assay_token::jwe::JweError;
 use assay_token::{NotAcceptable, TokenError};
 use assay_types::{Coded, Fault, Finding, NotAResourcePath, TrustTier, UnixTime, UnknownTee};
-
-use crate::admin::Role;
 
 /// Why a request was not served. The [`Fault`] gives the status, in one place (`problem`).
 #[derive(Debug, thiserror::Error)]
@@ -147,32 +146,6 @@ pub enum RequestError {
         /// The time allowed.
         seconds: u64,
     },
-    /// `KBS-026`: an admin endpoint without an admin token.
-    #[error("this needs an admin token as Authorization: Bearer; `assay admin token` makes one")]
-    NoAdminToken,
-    /// `KBS-027`: the admin token does not hold.
-    #[error("the admin token does not hold: {0}")]
-    AdminToken(TokenError),
-    /// `KBS-028`: the admin token lives too long, or does not say how long.
-    #[error("the admin token must say when it was issued (iat) and end at most {limit} seconds later")]
-    AdminTokenLifetime {
-        /// The longest life, in seconds.
-        limit: i64,
-    },
-    /// `KBS-029`: the admin token has no role, or one that does not exist.
-    #[error("the admin token has no known role; roles are {known}")]
-    UnknownRole {
-        /// The roles, separated by commas.
-        known: String,
-    },
-    /// `KBS-030`: the role may not do this.
-    #[error("the role {role} may not use {method} on this path")]
-    RoleForbids {
-        /// The role.
-        role: Role,
-        /// The method.
-        method: String,
-    },
     /// `KBS-031`: a member is not base64url without padding.
     #[error("{member:?} is not base64url without padding")]
     Base64 {
@@ -295,6 +268,9 @@ pub enum RequestError {
         /// Its length.
         found: usize,
     },
+    /// The caller is no administrator, or not for this.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The attestation service gave no token.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
@@ -408,11 +384,7 @@ impl RequestError {
             RequestError::NotFound { what: "resource", .. } => "ResourceNotFound",
             RequestError::NotFound { .. } => "NotFound",
             RequestError::NoEndpoint | RequestError::Method { .. } => "PluginNotFound",
-            RequestError::NoAdminToken
-            | RequestError::AdminToken(_)
-            | RequestError::AdminTokenLifetime { .. }
-            | RequestError::UnknownRole { .. }
-            | RequestError::RoleForbids { .. } => "AdminAuthAccess",
+            RequestError::Access(_) => "AdminAuthAccess",
             RequestError::ReferenceValues(_) => "RvpsError",
             RequestError::Jwe(_) => "JweError",
             RequestError::BodyTooLarge { .. }
@@ -455,11 +427,6 @@ impl Coded for RequestError {
             RequestError::BodyCutOff => "KBS-023",
             RequestError::RateLimited { .. } => "KBS-024",
             RequestError::TookTooLong { .. } => "KBS-025",
-            RequestError::NoAdminToken => "KBS-026",
-            RequestError::AdminToken(_) => "KBS-027",
-            RequestError::AdminTokenLifetime { .. } => "KBS-028",
-            RequestError::UnknownRole { .. } => "KBS-029",
-            RequestError::RoleForbids { .. } => "KBS-030",
             RequestError::Base64 { .. } => "KBS-031",
             RequestError::PolicyNotText => "KBS-032",
             RequestError::PolicyType { .. } => "KBS-033",
@@ -482,6 +449,7 @@ impl Coded for RequestError {
             RequestError::VerificationRequests { .. } => "KBS-050",
             RequestError::OtherTee { .. } => "KBS-051",
             RequestError::InitDataDigest { .. } => "KBS-052",
+            RequestError::Access(error) => error.code(),
             RequestError::Evaluation(error) => error.code(),
             RequestError::Token(error) => error.code(),
             RequestError::Jwe(error) => error.code(),
@@ -523,13 +491,9 @@ impl Coded for RequestError {
             | RequestError::StaleChallenge { .. }
             | RequestError::PassportGiven
             | RequestError::NoCredentials
-            | RequestError::NotAttested
-            | RequestError::NoAdminToken
-            | RequestError::AdminTokenLifetime { .. } => Fault::Unauthenticated,
-            RequestError::AdminToken(error) => error.fault(),
+            | RequestError::NotAttested => Fault::Unauthenticated,
             RequestError::NoGuestKey => Fault::Unprocessable,
             RequestError::Denied { .. } => Fault::PolicyDenied,
-            RequestError::UnknownRole { .. } | RequestError::RoleForbids { .. } => Fault::Forbidden,
             RequestError::NotFound { .. }
             | RequestError::NoEndpoint
             | RequestError::NoChallengeResponseSession => Fault::NotFound,
@@ -544,6 +508,7 @@ impl Coded for RequestError {
                 Fault::Unavailable
             }
             RequestError::ResourcePolicy { .. } | RequestError::Internal { .. } => Fault::Internal,
+            RequestError::Access(error) => error.fault(),
             RequestError::Evaluation(error) => error.fault(),
             RequestError::Token(error) => error.fault(),
             RequestError::Jwe(error) => error.fault(),

@@ -6,7 +6,7 @@
 //! ```
 //! - [`KeyBroker`] is the service; [`KeyBroker::router`] its HTTP interface, [`serve`] the server
 //!   around it, [`KeyBroker::housekeeping`] its care.
-//! - [`ENDPOINTS`] is the one table of methods and paths: who may use them, what they take and give.
+//! - [`ENDPOINTS`] is the one table of methods and paths: which roles may use them, what they take and give.
 //!   The check of roles and the OpenAPI document ([`openapi`]) are made from it.
 //! - [`RequestError`] is everything that can go wrong with a request; one place turns it into a
 //!   status and a problem body.
@@ -45,14 +45,11 @@ mod veraison;
 mod verdict;
 mod wellknown;
 
-pub use admin::{
-    ADMIN_ISSUER, ADMIN_KEY_FILE, AdminKey, AdminKeyError, MAX_ADMIN_TOKEN_SECONDS, Role, UnknownRole,
-};
 pub use broker::{KeyBroker, Parts, StartError};
 pub use endpoints::{Access, Content, ENDPOINTS, Endpoint};
 pub use error::RequestError;
-pub use limits::{Connection, Rate};
+pub use limits::Rate;
 pub use openapi::openapi;
-pub use server::{TlsError, TlsIdentity, serve};
-pub use settings::{DEFAULT_AUDIENCE, Settings};
+pub use server::serve;
+pub use settings::Settings;
 pub use veraison::{Cmw, CmwType, NotCmw};

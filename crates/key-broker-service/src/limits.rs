@@ -1,11 +1,12 @@
 //! Bounds on requests: how often one client address may ask, how large a body may be and how long it
-//! may take to arrive. Bounds on headers and connections are set where connections are (`server`).
+//! may take to arrive. Bounds on headers and connections are set where connections are (`assay_listener`).
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use assay_listener::Connection;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::FromRequestParts;
 use bytes::Bytes;
@@ -18,20 +19,9 @@ use serde::de::DeserializeOwned;
 
 use crate::{KeyBroker, RequestError};
 
-/// The connection that a request came over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Connection {
-    /// The other end of the socket: a client or a proxy.
-    pub peer: SocketAddr,
-    /// Whether it is TLS.
-    pub tls: bool,
-}
-
-impl Connection {
-    /// What the server noted about the request's connection.
-    pub(crate) fn of(parts: &Parts) -> Option<Connection> {
-        parts.extensions.get::<Connection>().copied()
-    }
+/// What the server noted about the request's connection.
+pub(crate) fn connection_of(parts: &Parts) -> Option<&Connection> {
+    parts.extensions.get::<Connection>()
 }
 
 /// A rate: so many calls a minute, and so many at once.
@@ -113,7 +103,7 @@ pub(crate) struct AdmittedToAttest;
 
 fn admit(parts: &Parts, broker: &KeyBroker, limiter: Option<&AddressLimiter>) -> Result<(), RequestError> {
     let Some(limiter) = limiter else { return Ok(()) };
-    let peer = Connection::of(parts).map(|connection| connection.peer.ip());
+    let peer = connection_of(parts).map(|connection| connection.peer.ip());
     limiter.check(client_address(peer, &parts.headers, &broker.settings().trusted_proxies))
 }
 

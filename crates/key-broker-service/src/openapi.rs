@@ -1,5 +1,6 @@
 //! The OpenAPI document, made from the table of endpoints and the schemas of the messages.
 
+use assay_access::Role;
 use assay_token::EarMedia;
 use assay_types::PROTOCOL_VERSION;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, Parameter, ParameterIn, PathsBuilder};
@@ -17,7 +18,7 @@ use crate::schemas::{
     SetResourcePolicy, copies,
 };
 use crate::veraison::{ChallengeResponseSession, EvidenceBlob, ProvisioningSession, VeraisonDiscovery};
-use crate::{Access, Content, ENDPOINTS, Endpoint, Role};
+use crate::{Access, Content, ENDPOINTS, Endpoint};
 
 const ADMIN_TOKEN: &str = "admin-token";
 const ATTESTATION_TOKEN: &str = "attestation-token";

@@ -30,7 +30,7 @@ use crate::verdict::{own_verdict, verdict_by_token_id};
 use crate::wellknown::{discovery, jwks};
 
 impl KeyBroker {
-    /// The HTTP interface. Whoever serves it puts a [`Connection`](crate::Connection) into the
+    /// The HTTP interface. Whoever serves it puts a [`Connection`](assay_listener::Connection) into the
     /// extensions of each request; [`serve`](crate::serve) does.
     pub fn router(&self) -> Router {
         let mut router = Router::new();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use assay_access::bearer;
 use assay_attestation_service::AttestationService;
 use assay_store::Store;
 use assay_token::jwe::read_tee_public_key;
@@ -15,7 +16,7 @@ use moka::sync::Cache;
 use serde_json::Value;
 
 use crate::challenge::{Gate, sha256};
-use crate::credentials::{bearer, session_cookie};
+use crate::credentials::session_cookie;
 use crate::{KeyBroker, RequestError};
 
 /// How many bytes of tokens the cache may hold, about; their claims take a few times as much.

@@ -6,9 +6,6 @@ use std::time::Duration;
 
 use crate::limits::Rate;
 
-/// The audience of admin tokens unless another is set.
-pub const DEFAULT_AUDIENCE: &str = "assay-kbs";
-
 /// The settings of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -48,8 +45,6 @@ pub struct Settings {
     pub attest_rate: Option<Rate>,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
-    /// The audience that admin tokens must have.
-    pub admin_audience: String,
     /// The address that clients use (`https://kbs.example.org`), for OpenID discovery. The request's
     /// `Host` when `None`.
     pub public_url: Option<String>,
@@ -84,7 +79,6 @@ impl Default for Settings {
             auth_rate: rate,
             attest_rate: rate,
             trusted_proxies: Vec::new(),
-            admin_audience: DEFAULT_AUDIENCE.to_owned(),
             public_url: None,
             housekeeping_interval: Duration::from_secs(60),
         }

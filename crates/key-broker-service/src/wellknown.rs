@@ -1,11 +1,11 @@
 //! Where relying parties find the keys that tokens are verified with.
 
+use assay_listener::Connection;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::{HeaderMap, header};
 
-use crate::limits::Connection;
 use crate::schemas::Discovery;
 use crate::{KeyBroker, RequestError};
 

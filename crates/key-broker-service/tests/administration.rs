@@ -10,9 +10,12 @@
     missing_docs
 )]
 
+#[path = "../../listener/tests/certificates/mod.rs"]
+mod certificates;
 mod world;
 
-use assay_key_broker_service::{Access, ENDPOINTS, Role, Settings};
+use assay_access::Role;
+use assay_key_broker_service::{Access, ENDPOINTS, Settings};
 use assay_token::{SigningAlgorithm, SigningKey};
 use assay_types::{Clock as _, Tee};
 use axum::body::Body;
@@ -62,6 +65,71 @@ async fn each_role_may_do_what_the_table_says_and_nothing_else() {
             assert!(allowed || forbidden);
         }
     }
+}
+
+/// A client certificate that TLS has verified stands for the roles of its rule, where no token is shown.
+#[tokio::test]
+async fn a_client_certificate_has_the_roles_of_its_rule() {
+    let world = World::new().await;
+    world.register(json!({"svn": ["1"]})).await;
+    let ca = certificates::Ca::new("clients");
+    let send = async |name: &str, method: &str, path: &str, token: Option<String>| {
+        let mut connection = assay_listener::Connection::new("192.0.2.1:1".parse().unwrap(), true);
+        connection.client = Some(ca.issue(&[name]).certificate.into());
+        let mut request = http::Request::builder().method(method).uri(path);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let mut request = request.body(Body::empty()).unwrap();
+        request.extensions_mut().insert(connection);
+        world.send(request).await
+    };
+    let (values, resources) = ("/kbs/v0/reference-value", "/kbs/v0/resources");
+    for (name, method, path, refusal) in [
+        ("auditor.example.org", "GET", values, None),
+        ("auditor.example.org", "GET", resources, None),
+        ("auditor.example.org", "DELETE", "/kbs/v0/reference-value/svn", Some((403, "KBS-030"))),
+        ("spiffe://example.org/values", "GET", values, None),
+        ("spiffe://example.org/values", "GET", "/kbs/v0/reference-value/svn", None),
+        ("spiffe://example.org/values", "GET", resources, Some((403, "KBS-030"))),
+        ("spiffe://example.org/values", "POST", values, Some((403, "KBS-030"))),
+        ("example.org", "GET", values, Some((403, "ACC-002"))),
+    ] {
+        let answer = send(name, method, path, None).await;
+        match refusal {
+            None => drop(answer.ok()),
+            Some((status, code)) => {
+                assert_eq!(answer.refusal(), (status, code.to_owned()), "{name} {method} {path}");
+            }
+        }
+    }
+    let token = world.admin_token(Role::ResourceWriter);
+    send("auditor.example.org", "GET", resources, Some(token.clone())).await.ok();
+    let narrower = send("auditor.example.org", "GET", values, Some(token)).await;
+    assert_eq!(narrower.refusal(), (403, "KBS-030".to_owned()), "the token counts alone");
+    let bad = send("auditor.example.org", "GET", values, Some("bad".to_owned())).await;
+    assert_eq!(bad.refusal(), (401, "KBS-027".to_owned()));
+    // A certificate is no attestation.
+    let resource = send("auditor.example.org", "GET", "/kbs/v0/resource/a/b/c", None).await;
+    assert_eq!(resource.status, 401);
+}
+
+#[tokio::test]
+async fn admin_keys_that_another_replica_rotated_are_taken_up_by_housekeeping() {
+    let world = World::new().await;
+    let replica = world.replica().await;
+    let old = world.admin_token(Role::Auditor);
+    replica.authority.keys().rotate(true).await.unwrap();
+    let list = async |world: &World, token: &str| {
+        let bearer = format!("Bearer {token}");
+        world.call("GET", "/kbs/v0/resources", &[("authorization", &bearer)], "").await.status.as_u16()
+    };
+    assert_eq!((list(&world, &old).await, list(&replica, &old).await), (200, 401));
+    world.broker.keep_house().await;
+    assert_eq!(list(&world, &old).await, 401);
+    let key = world.authority.keys().newest().await.unwrap();
+    let new = key.mint(Role::Auditor, 60, assay_access::DEFAULT_AUDIENCE, world.clock.now()).unwrap();
+    assert_eq!((list(&world, &new).await, list(&replica, &new).await), (200, 200));
 }
 
 #[tokio::test]

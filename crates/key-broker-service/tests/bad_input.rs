@@ -14,7 +14,8 @@ mod world;
 
 use std::time::Duration;
 
-use assay_key_broker_service::{Rate, Role, Settings};
+use assay_access::Role;
+use assay_key_broker_service::{Rate, Settings};
 use assay_types::Tee;
 use axum::body::Body;
 use futures_util::stream;
@@ -335,7 +336,7 @@ async fn too_many_calls_from_one_address() {
     world.call("GET", "/healthz", &[], "").await.ok();
     let mut request = http::Request::post("/kbs/v0/auth").body(Body::empty()).unwrap();
     let peer = "192.0.2.77:1".parse().unwrap();
-    request.extensions_mut().insert(assay_key_broker_service::Connection { peer, tls: false });
+    request.extensions_mut().insert(assay_listener::Connection::new(peer, false));
     assert_eq!(world.send(request).await.status, 400);
 }
 

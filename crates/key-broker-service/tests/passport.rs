@@ -14,9 +14,10 @@ mod world;
 
 use std::sync::Arc;
 
+use assay_access::Role;
 use assay_client::{ClientError, EvidenceError, EvidenceProvider, KbsClient, PassportClient};
 use assay_emulator::Emulator;
-use assay_key_broker_service::{Role, Settings, serve};
+use assay_key_broker_service::{Settings, serve};
 use assay_token::decode_unverified;
 use assay_token::jwe::{DecryptionKey, KeyAlgorithm};
 use assay_types::{Digest, HashAlgorithm, InitData, InitDataMessage, SecretBytes, Tee};

@@ -14,7 +14,7 @@ mod world;
 
 use std::sync::Arc;
 
-use assay_key_broker_service::Role;
+use assay_access::Role;
 use assay_token::decode_unverified;
 use assay_token::jwe::KeyAlgorithm;
 use assay_types::{Clock as _, Tee};
@@ -153,7 +153,7 @@ async fn the_cookie_is_for_this_service_only_and_secure_over_tls() {
         .body(axum::body::Body::from(r#"{"version":"0.4.0","tee":"snp","extra-params":""}"#))
         .unwrap();
     let peer = "192.0.2.1:1".parse().unwrap();
-    request.extensions_mut().insert(assay_key_broker_service::Connection { peer, tls: true });
+    request.extensions_mut().insert(assay_listener::Connection::new(peer, true));
     assert!(world.send(request).await.header("set-cookie").ends_with("; Secure"));
 }
 

@@ -12,7 +12,7 @@
 
 mod world;
 
-use assay_key_broker_service::Role;
+use assay_access::Role;
 use assay_token::{SigningAlgorithm, SigningKey, decode_unverified};
 use assay_types::{Clock as _, Tee};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};

@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use assay_client::{ClientError, EvidenceError, EvidenceProvider, KbsClient};
 use assay_emulator::Emulator;
-use assay_key_broker_service::{Settings, TlsIdentity, serve};
+use assay_key_broker_service::{Settings, serve};
+use assay_listener::TlsIdentity;
 use assay_token::{SigningAlgorithm, SigningKey};
 use assay_types::{Clock, Digest, Tee, UnixTime, Validity};
 use base64::prelude::{BASE64_STANDARD, Engine as _};

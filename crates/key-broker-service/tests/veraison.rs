@@ -12,10 +12,11 @@
 
 mod world;
 
+use assay_access::Role;
 use assay_cbor::Value as Cbor;
 use assay_emulator::cca::{CorimKind, CorimTemplate};
 use assay_emulator::{Emulator, Seed};
-use assay_key_broker_service::{Rate, Role, Settings};
+use assay_key_broker_service::{Rate, Settings};
 use assay_token::{Curve, Jwk, JwkSet, TokenVerifier, TrustedKeys, decode_unverified};
 use assay_types::{Clock as _, UnixTime, Validity};
 use axum::body::Body;

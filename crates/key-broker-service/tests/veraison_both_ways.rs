@@ -13,9 +13,10 @@
 
 mod world;
 
+use assay_access::Role;
 use assay_emulator::cca::{Cca, CcaGuest, CorimKind, Wrapper};
 use assay_emulator::{CcaSilicon, Seed};
-use assay_key_broker_service::{Role, serve};
+use assay_key_broker_service::serve;
 use assay_types::{
     AskedReferenceValue, Authenticated, Binding, Digest, Finding, Lookup, ReferenceValueSnapshot, TrustTier,
     TrustVector, UnixTime, VerifyError,

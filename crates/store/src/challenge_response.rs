@@ -6,7 +6,7 @@ use std::fmt;
 use assay_types::UnixTime;
 
 use crate::rows::{column, stored, time};
-use crate::sqlite::Row;
+use crate::statement::{Row, statement};
 use crate::{Store, StoreError};
 
 /// How many rows a sweep removes at a time.
@@ -99,7 +99,7 @@ impl Store {
         now: UnixTime,
         limit: u64,
     ) -> Result<(), StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "INSERT INTO challenge_response_sessions (id_hash, nonce, expires, status) \
              SELECT $1, $2, $3, $4 \
              WHERE (SELECT COUNT(*) FROM challenge_response_sessions WHERE expires > $5) < $6",
@@ -124,7 +124,7 @@ impl Store {
         &self,
         id_hash: &[u8; 32],
     ) -> Result<Option<ChallengeResponseSession>, StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "SELECT nonce, expires, status, evidence_type, evidence, result \
              FROM challenge_response_sessions WHERE id_hash = $1",
         )
@@ -143,7 +143,7 @@ impl Store {
         id_hash: &[u8; 32],
         now: UnixTime,
     ) -> Result<bool, StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "UPDATE challenge_response_sessions SET status = $1 \
              WHERE id_hash = $2 AND status = $3 AND expires > $4",
         )
@@ -172,7 +172,7 @@ impl Store {
             Some(_) => ChallengeResponseStatus::Complete,
             None => ChallengeResponseStatus::Failed,
         };
-        let query = sqlx::query(
+        let query = statement(
             "UPDATE challenge_response_sessions \
              SET status = $1, evidence_type = $2, evidence = $3, result = $4 \
              WHERE id_hash = $5 AND status = $6",
@@ -198,10 +198,9 @@ impl Store {
         id_hash: &[u8; 32],
         now: UnixTime,
     ) -> Result<bool, StoreError> {
-        let query =
-            sqlx::query("DELETE FROM challenge_response_sessions WHERE id_hash = $1 AND expires > $2")
-                .bind(id_hash.to_vec())
-                .bind(now.0);
+        let query = statement("DELETE FROM challenge_response_sessions WHERE id_hash = $1 AND expires > $2")
+            .bind(id_hash.to_vec())
+            .bind(now.0);
         let mut writer = self.database().session_writer().await?;
         let deleted = writer.execute(query).await?;
         writer.finish().await?;
@@ -210,7 +209,7 @@ impl Store {
 
     /// Removes a few sessions that expired before `now`. Returns how many.
     pub(crate) async fn sweep_challenge_responses(&self, now: UnixTime) -> Result<u64, StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "DELETE FROM challenge_response_sessions WHERE id_hash IN \
              (SELECT id_hash FROM challenge_response_sessions WHERE expires < $1 LIMIT $2)",
         )

@@ -3,7 +3,7 @@
 use assay_types::{UnixTime, Validity};
 
 use crate::rows::{column, time};
-use crate::sqlite::Row;
+use crate::statement::{Row, statement};
 use crate::{Store, StoreError};
 
 /// A piece of collateral from the cache. Whoever uses it checks its signature and validity.
@@ -50,7 +50,7 @@ impl Store {
         vendor: &str,
         key: &str,
     ) -> Result<Option<CachedCollateral>, StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "SELECT bytes, fetched, origin, not_before, not_after, request FROM collateral \
              WHERE vendor = $1 AND cache_key = $2",
         )
@@ -73,7 +73,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn list_collateral(&self) -> Result<Vec<CollateralInfo>, StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "SELECT vendor, cache_key, fetched, COALESCE(used, fetched), origin, not_before, not_after, request \
              FROM collateral ORDER BY vendor, cache_key",
         );
@@ -99,7 +99,7 @@ impl Store {
     pub async fn put_collateral(&self, items: &[(&str, &str, &CachedCollateral)]) -> Result<(), StoreError> {
         let mut writer = self.database().begin().await?;
         for (vendor, key, item) in items {
-            let query = sqlx::query(
+            let query = statement(
                 "INSERT INTO collateral (vendor, cache_key, bytes, fetched, origin, not_before, not_after, request, \
                  used) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $4) ON CONFLICT (vendor, cache_key) DO UPDATE SET \
                  bytes = excluded.bytes, fetched = excluded.fetched, origin = excluded.origin, \
@@ -129,7 +129,7 @@ impl Store {
         }
         let mut writer = self.database().begin().await?;
         for (vendor, key, at) in uses {
-            let query = sqlx::query(
+            let query = statement(
                 "UPDATE collateral SET used = $3 WHERE vendor = $1 AND cache_key = $2 \
                  AND COALESCE(used, fetched) < $3",
             )
@@ -148,7 +148,7 @@ impl Store {
     pub async fn delete_collateral(&self, vendor: &str, key: &str) -> Result<(), StoreError> {
         let mut writer = self.database().begin().await?;
         let query =
-            sqlx::query("DELETE FROM collateral WHERE vendor = $1 AND cache_key = $2").bind(vendor).bind(key);
+            statement("DELETE FROM collateral WHERE vendor = $1 AND cache_key = $2").bind(vendor).bind(key);
         writer.execute(query).await?;
         writer.finish().await
     }

@@ -1,6 +1,7 @@
 //! What can go wrong, each with its code.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use assay_types::{Coded, Fault};
 
@@ -100,6 +101,67 @@ pub enum StoreError {
         /// What was found.
         detail: String,
     },
+    /// The text given as key-encryption key is not one.
+    #[error(
+        "the key-encryption key must be 32 bytes in hexadecimal or base64; a text of {found} characters was given"
+    )]
+    KeyText {
+        /// The number of characters found.
+        found: usize,
+    },
+    /// The service that seals the key-encryption key did not do so.
+    #[error("the key-encryption key cannot be had from {name}: {detail}")]
+    KeyService {
+        /// The service and its key.
+        name: String,
+        /// Why.
+        detail: String,
+    },
+    /// A text holds a character that PostgreSQL does not take.
+    #[error("a text holds a NUL character, which the database does not take")]
+    NotText,
+    /// The key-encryption key is the active one.
+    #[error("the key-encryption key {id} is the active one; put another in force first")]
+    KeyInUse {
+        /// Its id.
+        id: String,
+    },
+    /// The address of the PostgreSQL database is not of the form that is taken.
+    #[error("the address of the database is not postgresql://user@host:port/database: {why}")]
+    Url {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The database server cannot be reached, or ended the connection.
+    #[error("the database {place} cannot be reached: {detail}")]
+    NotReached {
+        /// Host, port and database.
+        place: String,
+        /// What was reported. A write under way may or may not have happened.
+        detail: String,
+    },
+    /// The database server refuses: wrong password, no such database, no right to write.
+    #[error("the database {place} refuses: {detail}")]
+    Refused {
+        /// Host, port and database.
+        place: String,
+        /// What it said.
+        detail: String,
+    },
+    /// The database server did not answer in time.
+    #[error("the database {place} did not answer within {waited:?}")]
+    NoAnswer {
+        /// Host, port and database.
+        place: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// Every connection was in use for as long as one may wait.
+    #[error("all {limit} connections to the database are in use; try again, or allow more of them")]
+    NoConnection {
+        /// The most connections there may be.
+        limit: u32,
+    },
     /// The challenge was answered before, or the session or token identifier is taken.
     #[error("the challenge was used already")]
     AlreadyUsed,
@@ -172,6 +234,15 @@ impl Coded for StoreError {
             StoreError::Crypto { .. } => "STORE-019",
             StoreError::Unexpected { .. } => "STORE-020",
             StoreError::TooManySessions { .. } => "STORE-021",
+            StoreError::KeyText { .. } => "STORE-022",
+            StoreError::KeyService { .. } => "STORE-023",
+            StoreError::Url { .. } => "STORE-024",
+            StoreError::NotReached { .. } => "STORE-025",
+            StoreError::Refused { .. } => "STORE-026",
+            StoreError::NoAnswer { .. } => "STORE-027",
+            StoreError::NoConnection { .. } => "STORE-028",
+            StoreError::KeyInUse { .. } => "STORE-029",
+            StoreError::NotText => "STORE-030",
         }
     }
 
@@ -182,9 +253,17 @@ impl Coded for StoreError {
             | StoreError::TooManySessions { .. }
             | StoreError::NotAccessible { .. }
             | StoreError::Closed
+            | StoreError::KeyService { .. }
+            | StoreError::NotReached { .. }
+            | StoreError::Refused { .. }
+            | StoreError::NoAnswer { .. }
+            | StoreError::NoConnection { .. }
             | StoreError::Io { .. } => Fault::Unavailable,
-            StoreError::AlreadyUsed | StoreError::AlreadyExists { .. } => Fault::Conflict,
+            StoreError::AlreadyUsed | StoreError::AlreadyExists { .. } | StoreError::KeyInUse { .. } => {
+                Fault::Conflict
+            }
             StoreError::TooLarge { .. } => Fault::TooLarge,
+            StoreError::NotText => Fault::BadRequest,
             StoreError::Corrupt { .. }
             | StoreError::Foreign { .. }
             | StoreError::NewerSchema { .. }
@@ -195,6 +274,8 @@ impl Coded for StoreError {
             | StoreError::KeyFileMode { .. }
             | StoreError::KeyFileOwner { .. }
             | StoreError::KeyFileForm { .. }
+            | StoreError::KeyText { .. }
+            | StoreError::Url { .. }
             | StoreError::Crypto { .. }
             | StoreError::Unexpected { .. } => Fault::Internal,
         }

@@ -6,17 +6,27 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use assay_types::SecretBytes;
 use aws_lc_rs::{hmac, rand};
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::{DecodePaddingMode, Engine as _};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use zeroize::Zeroizing;
 
 use crate::StoreError;
 use crate::private_files::{create_private_folder, parent_folder};
 
+/// Standard base64, padded or not.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 /// The length of the key in bytes.
 const KEY_LEN: usize = 32;
 
 /// The 256-bit key that all data-encryption keys are sealed with. Wiped when dropped, never shown.
+#[derive(Clone)]
 pub struct KeyEncryptionKey {
     bytes: Zeroizing<[u8; KEY_LEN]>,
 }
@@ -31,6 +41,40 @@ impl KeyEncryptionKey {
     /// Takes 32 bytes from elsewhere (an environment variable, a KMS). They must be random.
     pub fn from_bytes(bytes: [u8; KEY_LEN]) -> Self {
         KeyEncryptionKey { bytes: Zeroizing::new(bytes) }
+    }
+
+    /// A new key.
+    pub(crate) fn generate() -> Result<Self, StoreError> {
+        let mut bytes = Zeroizing::new([0; KEY_LEN]);
+        rand::fill(bytes.as_mut_slice()).map_err(|_| StoreError::Crypto { operation: "random bytes" })?;
+        Ok(KeyEncryptionKey { bytes })
+    }
+
+    /// The key of these bytes; `None` when they are not 32.
+    pub(crate) fn from_secret(secret: &SecretBytes) -> Option<Self> {
+        <[u8; KEY_LEN]>::try_from(secret.expose()).ok().map(KeyEncryptionKey::from_bytes)
+    }
+
+    /// The bytes, for a service that seals them.
+    pub(crate) fn to_secret(&self) -> SecretBytes {
+        SecretBytes::new(self.bytes.to_vec())
+    }
+
+    /// The key in text: 64 hexadecimal digits, or base64 of 32 bytes (with or without padding, standard
+    /// alphabet). White space around it is passed over.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyText`] for anything else.
+    pub fn from_text(text: &str) -> Result<Self, StoreError> {
+        let text = text.trim();
+        let bytes = Zeroizing::new(match text.len() {
+            64 => hex::decode(text).unwrap_or_default(),
+            43 | 44 => BASE64.decode(text).unwrap_or_default(),
+            _ => Vec::new(),
+        });
+        <[u8; KEY_LEN]>::try_from(bytes.as_slice())
+            .map(KeyEncryptionKey::from_bytes)
+            .map_err(|_| StoreError::KeyText { found: text.chars().count() })
     }
 
     /// The key in the file at `path`: exactly 32 raw bytes. When there is no file, a new key is made
@@ -53,12 +97,11 @@ impl KeyEncryptionKey {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(&error)),
         }
-        let mut bytes = Zeroizing::new([0; KEY_LEN]);
-        rand::fill(bytes.as_mut_slice()).map_err(|_| StoreError::Crypto { operation: "random bytes" })?;
+        let made = KeyEncryptionKey::generate()?;
         let folder = parent_folder(path);
         create_private_folder(&folder).map_err(|error| failed(&error))?;
-        match write_key(path, &folder, bytes.as_slice()) {
-            Ok(()) => Ok(KeyEncryptionKey { bytes }),
+        match write_key(path, &folder, made.expose()) {
+            Ok(()) => Ok(made),
             // Another process was faster: its key is the key.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let file = open_for_reading(path).map_err(|error| failed(&error))?;

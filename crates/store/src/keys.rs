@@ -2,9 +2,10 @@
 
 use assay_types::{Digest, SecretBytes, UnixTime};
 
+use crate::changes::Topic;
 use crate::rows::{column, time};
 use crate::seal::{Envelope, RecordName};
-use crate::sqlite::{Query, Row};
+use crate::statement::{Row, Statement, statement};
 use crate::{Store, StoreError};
 
 /// A key with what belongs to it.
@@ -41,6 +42,7 @@ impl Store {
             StoreError::AlreadyExists { .. } => StoreError::AlreadyExists { record: description },
             other => other,
         })?;
+        writer.touch(Topic::Keys).await?;
         writer.finish().await
     }
 
@@ -50,7 +52,11 @@ impl Store {
     /// `Tampered` when one does not open, and others when the database cannot be read.
     pub async fn keys(&self, purpose: &str) -> Result<Vec<KeyRecord>, StoreError> {
         let rows = self.database().fetch_all(newest_first(purpose)).await?;
-        rows.iter().map(|row| self.open_key(row)).collect()
+        let mut keys = Vec::with_capacity(rows.len());
+        for row in &rows {
+            keys.push(self.open_key(row).await?);
+        }
+        Ok(keys)
     }
 
     /// The newest key of a purpose; when there is none, `make` makes the first. When two processes
@@ -80,11 +86,12 @@ impl Store {
         let insert = self.insert_key(&made)?;
         let mut writer = self.database().begin().await?;
         if let Some(row) = writer.fetch_all(newest_first(purpose)).await?.first() {
-            let winner = self.open_key(row)?;
+            let winner = self.open_key(row).await?;
             writer.finish().await?;
             return Ok(winner);
         }
         writer.execute(insert).await?;
+        writer.touch(Topic::Keys).await?;
         writer.finish().await?;
         Ok(made)
     }
@@ -95,14 +102,54 @@ impl Store {
     /// When the database cannot be written.
     pub async fn delete_expired_keys(&self, now: UnixTime) -> Result<u64, StoreError> {
         let mut writer = self.database().begin().await?;
-        let removed = writer.execute(sqlx::query("DELETE FROM keys WHERE expires < $1").bind(now.0)).await?;
+        let removed = writer.execute(statement("DELETE FROM keys WHERE expires < $1").bind(now.0)).await?;
+        if removed > 0 {
+            writer.touch(Topic::Keys).await?;
+        }
         writer.finish().await?;
         Ok(removed)
     }
 
-    fn insert_key(&self, key: &KeyRecord) -> Result<Query<'static>, StoreError> {
+    /// Lets a key end at `expires`, and sign no longer than that. A key that ends before then stays as it
+    /// is. Returns whether there is such a key.
+    ///
+    /// # Errors
+    /// `Tampered` when it does not open, and others when the database cannot be written.
+    pub async fn retire_key(&self, purpose: &str, kid: &str, expires: UnixTime) -> Result<bool, StoreError> {
+        let mut writer = self.database().begin().await?;
+        let query = statement(ONE).bind(purpose).bind(kid);
+        let rows = writer.fetch_all(query).await?;
+        let Some(row) = rows.first() else {
+            writer.finish().await?;
+            return Ok(false);
+        };
+        let mut key = self.open_key(row).await?;
+        if key.expires > expires {
+            key.expires = expires;
+            key.sign_until = key.sign_until.min(expires);
+            // The dates belong to the name that it is sealed under.
+            let envelope = self.sealer().seal(&record_name(&key), key.secret.expose())?;
+            let update = statement(
+                "UPDATE keys SET kek_id = $3, wrapped_key = $4, sealed = $5, sign_until = $6, expires = $7 \
+                 WHERE purpose = $1 AND kid = $2",
+            )
+            .bind(purpose)
+            .bind(kid)
+            .bind(envelope.kek_id)
+            .bind(envelope.wrapped_key)
+            .bind(envelope.sealed)
+            .bind(key.sign_until.0)
+            .bind(key.expires.0);
+            writer.execute(update).await?;
+            writer.touch(Topic::Keys).await?;
+        }
+        writer.finish().await?;
+        Ok(true)
+    }
+
+    fn insert_key(&self, key: &KeyRecord) -> Result<Statement, StoreError> {
         let envelope = self.sealer().seal(&record_name(key), key.secret.expose())?;
-        Ok(sqlx::query(
+        Ok(statement(
             "INSERT INTO keys (purpose, kid, algorithm, kek_id, wrapped_key, sealed, certificate, created, \
              sign_until, expires) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
@@ -118,7 +165,7 @@ impl Store {
         .bind(key.expires.0))
     }
 
-    fn open_key(&self, row: &Row) -> Result<KeyRecord, StoreError> {
+    async fn open_key(&self, row: &Row) -> Result<KeyRecord, StoreError> {
         let mut key = KeyRecord {
             purpose: column(row, 0)?,
             kid: column(row, 1)?,
@@ -131,13 +178,16 @@ impl Store {
         };
         let envelope =
             Envelope { kek_id: column(row, 3)?, wrapped_key: column(row, 4)?, sealed: column(row, 5)? };
-        key.secret = self.sealer().open(&record_name(&key), envelope)?;
+        key.secret = self.unseal(&record_name(&key), envelope).await?;
         Ok(key)
     }
 }
 
-fn newest_first(purpose: &str) -> Query<'static> {
-    sqlx::query(
+const ONE: &str = "SELECT purpose, kid, algorithm, kek_id, wrapped_key, sealed, certificate, created, sign_until, \
+                   expires FROM keys WHERE purpose = $1 AND kid = $2";
+
+fn newest_first(purpose: &str) -> Statement {
+    statement(
         "SELECT purpose, kid, algorithm, kek_id, wrapped_key, sealed, certificate, created, sign_until, expires \
          FROM keys WHERE purpose = $1 ORDER BY created DESC, kid DESC",
     )
@@ -146,7 +196,7 @@ fn newest_first(purpose: &str) -> Query<'static> {
 
 /// Everything about the key but its secret belongs to its name, so nobody can lengthen its life or
 /// give it another certificate without the key-encryption key.
-fn record_name(key: &KeyRecord) -> RecordName {
+pub(crate) fn record_name(key: &KeyRecord) -> RecordName {
     let certificate = key.certificate.as_deref().map(Digest::sha256);
     RecordName::new(
         "key",

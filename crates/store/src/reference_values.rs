@@ -7,8 +7,9 @@ use assay_types::UnixTime;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::changes::Topic;
 use crate::rows::{Batched, column, next_batch, number, stored, time, value_rows};
-use crate::sqlite::{Query, Row};
+use crate::statement::{Row, Statement, statement};
 use crate::{Store, StoreError};
 
 /// How many versions of one reference value are kept.
@@ -121,7 +122,7 @@ impl Store {
                 break;
             }
             rest = others;
-            let mut query = sqlx::query(INSERT.text(batch.len())?);
+            let mut query = statement(INSERT.text(batch.len())?);
             for value in batch {
                 query = query
                     .bind(value.id.as_str())
@@ -134,7 +135,7 @@ impl Store {
             for row in &versions {
                 let (id, version): (String, u64) = (column(row, 0)?, number(row, 1)?);
                 if version > HISTORY {
-                    let prune = sqlx::query("DELETE FROM reference_values WHERE id = $1 AND version <= $2")
+                    let prune = statement("DELETE FROM reference_values WHERE id = $1 AND version <= $2")
                         .bind(id.clone())
                         .bind(stored(version - HISTORY)?);
                     writer.execute(prune).await?;
@@ -156,6 +157,7 @@ impl Store {
         for id in deleted {
             writer.execute(delete(id, now)).await?;
         }
+        writer.touch(Topic::ReferenceValues).await?;
         writer.finish().await?;
         Ok(records)
     }
@@ -170,7 +172,7 @@ impl Store {
         loop {
             // Page by page, so that the rows of the database need not be in memory all at once.
             let after = records.last().map(|last| last.id.clone()).unwrap_or_default();
-            let query = sqlx::query(
+            let query = statement(
                 "SELECT r.id, r.value, r.version, r.registered, r.expires, r.source FROM reference_values r \
                  WHERE r.id > $1 AND r.value IS NOT NULL \
                  AND r.version = (SELECT MAX(m.version) FROM reference_values m WHERE m.id = r.id) \
@@ -202,7 +204,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn reference_value_history(&self, id: &str) -> Result<Vec<ReferenceValueVersion>, StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "SELECT version, value, registered, expires, source FROM reference_values \
              WHERE id = $1 ORDER BY version DESC",
         )
@@ -228,14 +230,17 @@ impl Store {
     pub async fn delete_reference_value(&self, id: &str, now: UnixTime) -> Result<bool, StoreError> {
         let mut writer = self.database().begin().await?;
         let added = writer.execute(delete(id, now)).await?;
+        if added > 0 {
+            writer.touch(Topic::ReferenceValues).await?;
+        }
         writer.finish().await?;
         Ok(added > 0)
     }
 }
 
 /// Adds a tombstone to the history of a reference value, if there is one that is not deleted.
-fn delete(id: &str, now: UnixTime) -> Query<'_> {
-    sqlx::query(
+fn delete(id: &str, now: UnixTime) -> Statement {
+    statement(
         "INSERT INTO reference_values (id, version, value, registered, expires, source) \
          SELECT r.id, r.version + 1, NULL, $2, $2, '' FROM reference_values r \
          WHERE r.id = $1 AND r.value IS NOT NULL \

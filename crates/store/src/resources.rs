@@ -1,11 +1,16 @@
 //! Tables `resources` and `resource_heads`: secrets, versioned and sealed.
 
+use std::sync::Arc;
+
 use assay_types::{ResourcePath, SecretBytes, UnixTime};
 use serde::Serialize;
 
+use crate::changes::Topic;
+use crate::database::Writer;
+use crate::resource_cache::{CachedResource, SealedResource};
 use crate::rows::{column, number, stored, time};
 use crate::seal::{Envelope, RecordName};
-use crate::sqlite::Row;
+use crate::statement::{Row, statement};
 use crate::{Store, StoreError};
 
 /// The largest resource, in bytes (16 MiB).
@@ -48,34 +53,61 @@ impl Store {
         value: &SecretBytes,
         now: UnixTime,
     ) -> Result<u64, StoreError> {
-        let size = value.expose().len();
-        if size > MAX_RESOURCE_LEN {
+        let versions = self.put_resources(&[(path, value)], now).await?;
+        versions.first().copied().ok_or_else(no_version)
+    }
+
+    /// Stores a new version of each, all or none. Returns their numbers, in the same order.
+    ///
+    /// # Errors
+    /// As [`Store::put_resource`].
+    pub async fn put_resources(
+        &self,
+        resources: &[(&ResourcePath, &SecretBytes)],
+        now: UnixTime,
+    ) -> Result<Vec<u64>, StoreError> {
+        if let Some(found) = resources.iter().map(|(_, v)| v.expose().len()).find(|n| *n > MAX_RESOURCE_LEN) {
             let what = "the resource".to_owned();
-            return Err(StoreError::TooLarge { what, limit: MAX_RESOURCE_LEN, found: size });
+            return Err(StoreError::TooLarge { what, limit: MAX_RESOURCE_LEN, found });
         }
+        let mut versions = Vec::with_capacity(resources.len());
         let mut writer = self.database().begin().await?;
-        let next = sqlx::query(
+        for (path, value) in resources {
+            versions.push(self.insert_resource(&mut writer, path, value, now).await?);
+        }
+        writer.touch(Topic::Resources).await?;
+        writer.finish().await?;
+        Ok(versions)
+    }
+
+    async fn insert_resource(
+        &self,
+        writer: &mut Writer<'_>,
+        path: &ResourcePath,
+        value: &SecretBytes,
+        now: UnixTime,
+    ) -> Result<u64, StoreError> {
+        let next = statement(
             "INSERT INTO resource_heads (path, latest) VALUES ($1, 1) \
              ON CONFLICT (path) DO UPDATE SET latest = resource_heads.latest + 1 RETURNING latest",
         )
         .bind(path.as_str());
         let rows = writer.fetch_all(next).await?;
-        let row = rows.first().ok_or_else(|| StoreError::Unexpected { detail: "no version".to_owned() })?;
-        let version = number(row, 0)?;
+        let version = number(rows.first().ok_or_else(no_version)?, 0)?;
+        let size = u64::try_from(value.expose().len()).unwrap_or(u64::MAX);
         let envelope = self.sealer().seal(&record_name(path, version), value.expose())?;
-        let insert = sqlx::query(
+        let insert = statement(
             "INSERT INTO resources (path, version, created, size, kek_id, wrapped_key, sealed) \
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(path.as_str())
         .bind(stored(version)?)
         .bind(now.0)
-        .bind(stored(u64::try_from(size).unwrap_or(u64::MAX))?)
+        .bind(stored(size)?)
         .bind(envelope.kek_id)
         .bind(envelope.wrapped_key)
         .bind(envelope.sealed);
         writer.execute(insert).await?;
-        writer.finish().await?;
         Ok(version)
     }
 
@@ -84,12 +116,32 @@ impl Store {
     /// # Errors
     /// `Tampered` when it does not open, and others when the database cannot be read.
     pub async fn get_resource(&self, path: &ResourcePath) -> Result<Option<StoredResource>, StoreError> {
-        let query = sqlx::query(
+        // Before anything is read: what changes later makes this reading void.
+        let changes = self.database().changes().of_resources();
+        let cached = if self.is_current() { self.resource_cache().get(path, changes) } else { None };
+        let entry = match cached {
+            Some(entry) => entry,
+            None => {
+                let entry = Arc::new(CachedResource { changes, newest: self.newest(path).await? });
+                if self.is_current() {
+                    self.resource_cache().put(path, Arc::clone(&entry));
+                }
+                entry
+            }
+        };
+        match entry.newest.clone() {
+            Some(newest) => self.open_resource(path, newest).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn newest(&self, path: &ResourcePath) -> Result<Option<SealedResource>, StoreError> {
+        let query = statement(
             "SELECT version, created, kek_id, wrapped_key, sealed FROM resources \
              WHERE path = $1 ORDER BY version DESC LIMIT 1",
         )
         .bind(path.as_str());
-        self.database().fetch_optional(query).await?.map(|row| self.open_resource(path, &row)).transpose()
+        self.database().fetch_optional(query).await?.map(|row| sealed(&row)).transpose()
     }
 
     /// One version.
@@ -103,21 +155,26 @@ impl Store {
     ) -> Result<Option<StoredResource>, StoreError> {
         // No version was ever numbered beyond the range of the column.
         let Ok(version) = i64::try_from(version) else { return Ok(None) };
-        let query = sqlx::query(
+        let query = statement(
             "SELECT version, created, kek_id, wrapped_key, sealed FROM resources \
              WHERE path = $1 AND version = $2",
         )
         .bind(path.as_str())
         .bind(version);
-        self.database().fetch_optional(query).await?.map(|row| self.open_resource(path, &row)).transpose()
+        match self.database().fetch_optional(query).await? {
+            Some(row) => self.open_resource(path, sealed(&row)?).await.map(Some),
+            None => Ok(None),
+        }
     }
 
-    fn open_resource(&self, path: &ResourcePath, row: &Row) -> Result<StoredResource, StoreError> {
-        let version = number(row, 0)?;
-        let envelope =
-            Envelope { kek_id: column(row, 2)?, wrapped_key: column(row, 3)?, sealed: column(row, 4)? };
-        let value = self.sealer().open(&record_name(path, version), envelope)?;
-        Ok(StoredResource { version, created: time(row, 1)?, value })
+    async fn open_resource(
+        &self,
+        path: &ResourcePath,
+        sealed: SealedResource,
+    ) -> Result<StoredResource, StoreError> {
+        let SealedResource { version, created, envelope } = sealed;
+        let value = self.unseal(&record_name(path, version), envelope).await?;
+        Ok(StoredResource { version, created, value })
     }
 
     /// All resources whose path begins with `prefix`, by path. The prefix is plain text: end it with
@@ -127,10 +184,14 @@ impl Store {
     /// When the database cannot be read.
     pub async fn list_resources(&self, prefix: Option<&str>) -> Result<Vec<ResourceInfo>, StoreError> {
         let prefix = prefix.unwrap_or_default();
-        let query = sqlx::query(
+        // No path holds one, and PostgreSQL does not take it.
+        if prefix.contains('\0') {
+            return Ok(Vec::new());
+        }
+        let query = statement(
             "SELECT r.path, r.version, n.versions, r.created, r.size FROM resources r \
              JOIN (SELECT path, MAX(version) AS latest, COUNT(*) AS versions FROM resources \
-                   WHERE substr(path, 1, $2) = $1 GROUP BY path) n \
+                   WHERE substr(path, 1, CAST($2 AS INTEGER)) = $1 GROUP BY path) n \
              ON n.path = r.path AND n.latest = r.version ORDER BY r.path",
         )
         .bind(prefix)
@@ -156,11 +217,25 @@ impl Store {
     /// When the database cannot be written.
     pub async fn delete_resource(&self, path: &ResourcePath) -> Result<bool, StoreError> {
         let mut writer = self.database().begin().await?;
-        let query = sqlx::query("DELETE FROM resources WHERE path = $1").bind(path.as_str());
+        let query = statement("DELETE FROM resources WHERE path = $1").bind(path.as_str());
         let removed = writer.execute(query).await?;
+        if removed > 0 {
+            writer.touch(Topic::Resources).await?;
+        }
         writer.finish().await?;
         Ok(removed > 0)
     }
+}
+
+fn sealed(row: &Row) -> Result<SealedResource, StoreError> {
+    let envelope =
+        Envelope { kek_id: column(row, 2)?, wrapped_key: column(row, 3)?, sealed: column(row, 4)? };
+    Ok(SealedResource { version: number(row, 0)?, created: time(row, 1)?, envelope })
+}
+
+/// The name that a version of a resource is sealed under.
+pub(crate) fn no_version() -> StoreError {
+    StoreError::Unexpected { detail: "no version".to_owned() }
 }
 
 fn record_name(path: &ResourcePath, version: u64) -> RecordName {

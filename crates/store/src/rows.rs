@@ -1,21 +1,14 @@
 //! Reading columns, and statements over many rows.
 
 use assay_types::UnixTime;
-use sqlx::{Decode, Row as _, Sqlite, Type};
 
 use crate::StoreError;
-use crate::sqlite::Row;
+use crate::statement::Row;
+
+pub(crate) use crate::statement::column;
 
 /// The largest number of rows in one statement, as a power of two.
 const MAX_EXPONENT: u32 = 5;
-
-/// The column at `index`.
-pub(crate) fn column<'r, T>(row: &'r Row, index: usize) -> Result<T, StoreError>
-where
-    T: Decode<'r, Sqlite> + Type<Sqlite>,
-{
-    row.try_get(index).map_err(|error| StoreError::Corrupt { detail: error.to_string() })
-}
 
 /// The column at `index`, a version, count or size.
 pub(crate) fn number(row: &Row, index: usize) -> Result<u64, StoreError> {

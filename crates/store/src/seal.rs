@@ -1,6 +1,10 @@
 //! Envelope encryption: each record is sealed with a key of its own, and that key with the
 //! key-encryption key.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use assay_types::SecretBytes;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::rand;
@@ -48,6 +52,7 @@ enum Part {
 }
 
 /// A sealed record as it is stored. Each part is a 12-byte nonce, the ciphertext, a 16-byte tag.
+#[derive(Clone)]
 pub(crate) struct Envelope {
     /// The id of the key-encryption key.
     pub(crate) kek_id: String,
@@ -57,33 +62,119 @@ pub(crate) struct Envelope {
     pub(crate) sealed: Vec<u8>,
 }
 
-/// Seals and opens records with one key-encryption key.
-pub(crate) struct Sealer {
+/// A key-encryption key, ready for use.
+struct Usable {
     key: LessSafeKey,
-    id: String,
+    raw: KeyEncryptionKey,
+}
+
+/// Key-encryption keys by id. One of them is active: it seals what is new.
+#[derive(Clone)]
+pub(crate) struct Ring {
+    active: String,
+    keys: BTreeMap<String, Arc<Usable>>,
+}
+
+impl Ring {
+    /// A ring of one key, which is active.
+    pub(crate) fn of(key: KeyEncryptionKey) -> Result<Self, StoreError> {
+        let mut ring = Ring { active: key.id(), keys: BTreeMap::new() };
+        ring.add(key)?;
+        Ok(ring)
+    }
+
+    /// Adds a key. The active one stays so.
+    pub(crate) fn add(&mut self, raw: KeyEncryptionKey) -> Result<(), StoreError> {
+        self.keys.insert(raw.id(), Arc::new(Usable { key: gcm_key(raw.expose())?, raw }));
+        Ok(())
+    }
+
+    /// Makes a key active that was added.
+    pub(crate) fn activate(&mut self, id: String) {
+        self.active = id;
+    }
+
+    /// The id of the active key.
+    pub(crate) fn active(&self) -> &str {
+        &self.active
+    }
+
+    /// Whether there is a key of that id.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.keys.contains_key(id)
+    }
+
+    fn usable(&self, id: &str) -> Result<&Usable, StoreError> {
+        let wrong = || StoreError::WrongKey { expected: id.to_owned(), given: self.active.clone() };
+        self.keys.get(id).map(Arc::as_ref).ok_or_else(wrong)
+    }
+
+    /// The key `id`, sealed with the key `by`.
+    pub(crate) fn seal_key(&self, by: &str, name: &RecordName, id: &str) -> Result<Vec<u8>, StoreError> {
+        seal(&self.usable(by)?.key, name.aad(Part::Key), self.usable(id)?.raw.expose())
+    }
+
+    /// A key that was sealed with the key `by`.
+    pub(crate) fn open_key(
+        &self,
+        by: &str,
+        name: &RecordName,
+        sealed: Vec<u8>,
+    ) -> Result<KeyEncryptionKey, StoreError> {
+        let tampered = || StoreError::Tampered { record: name.description.clone() };
+        let opened = open(&self.usable(by)?.key, name.aad(Part::Key), sealed).ok_or_else(tampered)?;
+        KeyEncryptionKey::from_secret(&opened).ok_or_else(tampered)
+    }
+
+    /// The same envelope with its data-encryption key sealed with the active key.
+    pub(crate) fn rewrap(
+        &self,
+        name: &RecordName,
+        kek_id: &str,
+        wrapped: Vec<u8>,
+    ) -> Result<Vec<u8>, StoreError> {
+        let tampered = || StoreError::Tampered { record: name.description.clone() };
+        let data_key = open(&self.usable(kek_id)?.key, name.aad(Part::Key), wrapped).ok_or_else(tampered)?;
+        seal(&self.usable(&self.active)?.key, name.aad(Part::Key), data_key.expose())
+    }
+}
+
+/// Seals and opens records.
+pub(crate) struct Sealer {
+    ring: ArcSwap<Ring>,
 }
 
 impl Sealer {
-    pub(crate) fn new(key: &KeyEncryptionKey) -> Result<Self, StoreError> {
-        Ok(Sealer { key: gcm_key(key.expose())?, id: key.id() })
+    pub(crate) fn new(ring: Ring) -> Self {
+        Sealer { ring: ArcSwap::from_pointee(ring) }
+    }
+
+    /// The keys in use.
+    pub(crate) fn ring(&self) -> Arc<Ring> {
+        self.ring.load_full()
+    }
+
+    /// Puts other keys into use.
+    pub(crate) fn exchange(&self, ring: Ring) {
+        self.ring.store(Arc::new(ring));
     }
 
     pub(crate) fn seal(&self, name: &RecordName, content: &[u8]) -> Result<Envelope, StoreError> {
+        let ring = self.ring.load();
         let mut data_key = Zeroizing::new([0_u8; DATA_KEY_LEN]);
         rand::fill(data_key.as_mut_slice()).map_err(|_| StoreError::Crypto { operation: "random bytes" })?;
         Ok(Envelope {
-            kek_id: self.id.clone(),
-            wrapped_key: seal(&self.key, name.aad(Part::Key), data_key.as_slice())?,
+            kek_id: ring.active.clone(),
+            wrapped_key: seal(&ring.usable(&ring.active)?.key, name.aad(Part::Key), data_key.as_slice())?,
             sealed: seal(&gcm_key(data_key.as_slice())?, name.aad(Part::Content), content)?,
         })
     }
 
     pub(crate) fn open(&self, name: &RecordName, envelope: Envelope) -> Result<SecretBytes, StoreError> {
-        if envelope.kek_id != self.id {
-            return Err(StoreError::WrongKey { expected: envelope.kek_id, given: self.id.clone() });
-        }
+        let ring = self.ring.load();
+        let key = ring.usable(&envelope.kek_id)?;
         let tampered = || StoreError::Tampered { record: name.description.clone() };
-        let data_key = open(&self.key, name.aad(Part::Key), envelope.wrapped_key).ok_or_else(tampered)?;
+        let data_key = open(&key.key, name.aad(Part::Key), envelope.wrapped_key).ok_or_else(tampered)?;
         if data_key.expose().len() != DATA_KEY_LEN {
             return Err(tampered());
         }
@@ -128,7 +219,22 @@ mod tests {
     use super::*;
 
     fn sealer(byte: u8) -> Sealer {
-        Sealer::new(&KeyEncryptionKey::from_bytes([byte; 32])).unwrap()
+        Sealer::new(Ring::of(KeyEncryptionKey::from_bytes([byte; 32])).unwrap())
+    }
+
+    #[test]
+    fn a_data_key_moves_to_another_key_and_the_content_stays() {
+        let envelope = sealer(1).seal(&name(&[b"a"]), b"content").unwrap();
+        let mut ring = Ring::of(KeyEncryptionKey::from_bytes([1; 32])).unwrap();
+        ring.add(KeyEncryptionKey::from_bytes([2; 32])).unwrap();
+        let two = sealer(2).ring().active().to_owned();
+        ring.activate(two.clone());
+        let wrapped_key =
+            ring.rewrap(&name(&[b"a"]), &envelope.kek_id, envelope.wrapped_key.clone()).unwrap();
+        let moved = Envelope { kek_id: two, wrapped_key, sealed: envelope.sealed };
+        assert_eq!(sealer(2).open(&name(&[b"a"]), moved).unwrap().expose(), b"content");
+        let other = ring.rewrap(&name(&[b"b"]), &envelope.kek_id, envelope.wrapped_key);
+        assert!(matches!(other, Err(StoreError::Tampered { .. })));
     }
 
     fn name(fields: &[&[u8]]) -> RecordName {
@@ -175,8 +281,8 @@ mod tests {
     #[test]
     fn another_key_is_named() {
         let envelope = sealer(1).seal(&name(&[b"a"]), b"content").unwrap();
-        let expected = sealer(1).id;
-        let given = sealer(2).id;
+        let expected = sealer(1).ring().active().to_owned();
+        let given = sealer(2).ring().active().to_owned();
         assert_ne!(expected, given);
         assert_eq!(sealer(2).open(&name(&[b"a"]), envelope), Err(StoreError::WrongKey { expected, given }));
     }

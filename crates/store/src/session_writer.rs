@@ -7,8 +7,9 @@ use std::sync::{Arc, LazyLock};
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::database::{Database, Writer};
 use crate::rows::{Batched, column, next_batch, value_rows};
-use crate::sqlite::{Database, Writer};
+use crate::statement::statement;
 use crate::{AttestedSession, StoreError};
 
 /// How many records may wait, and the most that are taken at once. When the queue is full, requests
@@ -127,7 +128,7 @@ async fn insert(
     mut writer: Writer<'_>,
     sessions: Vec<AttestedSession>,
 ) -> Result<HashSet<Vec<u8>>, StoreError> {
-    let mut query = sqlx::query(INSERT.text(sessions.len())?);
+    let mut query = statement(INSERT.text(sessions.len())?);
     for session in sessions {
         query = query
             .bind(session.challenge_hash.to_vec())

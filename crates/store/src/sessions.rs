@@ -5,11 +5,19 @@ use std::fmt;
 use assay_types::UnixTime;
 
 use crate::rows::{column, time};
-use crate::sqlite::Row;
+use crate::statement::{Row, statement};
 use crate::{Store, StoreError};
 
 /// How many rows a sweep removes at a time, so that attestations need not wait for it.
 const SWEEP_BATCH: i64 = 200;
+
+/// The sweeps of PostgreSQL.
+const SWEEPS: [&str; 2] = [
+    "DELETE FROM attestations WHERE challenge_hash IN (SELECT challenge_hash FROM attestations \
+     WHERE expires < $1 LIMIT $2)",
+    "DELETE FROM challenge_response_sessions WHERE id_hash IN (SELECT id_hash FROM \
+     challenge_response_sessions WHERE expires < $1 LIMIT $2)",
+];
 
 /// An answered challenge, and the session it became.
 ///
@@ -60,7 +68,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn session(&self, session_hash: &[u8; 32]) -> Result<Option<AttestedSession>, StoreError> {
-        let query = sqlx::query(
+        let query = statement(
             "SELECT challenge_hash, session_hash, jti, expires, token, verdict FROM attestations \
              WHERE session_hash = $1",
         )
@@ -73,19 +81,28 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn verdict(&self, jti: &str) -> Result<Option<String>, StoreError> {
-        let query = sqlx::query("SELECT verdict FROM attestations WHERE jti = $1").bind(jti);
+        let query = statement("SELECT verdict FROM attestations WHERE jti = $1").bind(jti);
         self.database().fetch_optional(query).await?.map(|row| column(&row, 0)).transpose()
     }
 
     /// Removes sessions and used challenges that expired before `now`, and so challenge-response
-    /// sessions, a few at a time. Returns how many.
+    /// sessions, a few at a time. Returns how many. With PostgreSQL nothing is done while another
+    /// process does the same.
     ///
     /// # Errors
     /// When the database cannot be written; what was removed until then stays removed.
     pub async fn sweep(&self, now: UnixTime) -> Result<u64, StoreError> {
         let mut removed = 0;
+        if let Some(database) = self.database().as_postgres() {
+            while let Some(count) = database.sweep(&SWEEPS, now, SWEEP_BATCH).await?
+                && count > 0
+            {
+                removed += count;
+            }
+            return Ok(removed);
+        }
         loop {
-            let query = sqlx::query(
+            let query = statement(
                 "DELETE FROM attestations WHERE challenge_hash IN \
                  (SELECT challenge_hash FROM attestations WHERE expires < $1 LIMIT $2)",
             )

@@ -1,5 +1,4 @@
-//! What is SQLite's alone: how the file is opened, its connections, its errors. All other modules
-//! build portable statements and run them through [`Database`] and [`Writer`].
+//! What is SQLite's alone: how the file is opened, its connections, its errors.
 //!
 //! SQLite has one writer at a time. Within the process writers wait for each other in a fair queue
 //! (a mutex), not in SQLite's lock, whose waiting is sleep and retry. There are at most
@@ -14,43 +13,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use assay_types::Digest;
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{MutexGuard, Semaphore};
 
-use crate::rows::column;
-use crate::seal::Sealer;
-use crate::{StoreError, StoreLimits, meta, private_files};
-
-/// A row of a result.
-pub(crate) type Row = SqliteRow;
-
-/// A statement with its arguments.
-pub(crate) type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
-
-/// A connection, as migrations and the check of the key use it.
-pub(crate) type DatabaseConnection = SqliteConnection;
-
-/// A step of the schema. Once released it is never edited.
-struct Migration {
-    version: i64,
-    script: &'static str,
-}
-
-impl Migration {
-    /// The SHA-384 of the script, as it is noted in the database.
-    fn digest(&self) -> String {
-        Digest::sha384(self.script.as_bytes()).to_string()
-    }
-}
-
-/// All steps, in the order of their versions.
-const MIGRATIONS: &[Migration] = &[
-    Migration { version: 1, script: include_str!("../migrations/0001_initial.sql") },
-    Migration { version: 2, script: include_str!("../migrations/0002_challenge_response_sessions.sql") },
-    Migration { version: 3, script: include_str!("../migrations/0003_collateral_validity.sql") },
-];
+use crate::statement::{Row, Statement, column, statement};
+use crate::{StoreError, StoreLimits, private_files};
 
 /// "ASSY": tells our files from those of other programs (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x4153_5359;
@@ -103,9 +71,8 @@ impl Writers {
 }
 
 impl Database {
-    /// Opens the file, creates it when it is not there, brings its schema up to date and checks that
-    /// the key is the right one.
-    pub(crate) async fn open(path: &Path, limits: StoreLimits, sealer: &Sealer) -> Result<Self, StoreError> {
+    /// Opens the file, and creates it when it is not there. Its schema is looked at elsewhere.
+    pub(crate) async fn open(path: &Path, limits: StoreLimits) -> Result<Self, StoreError> {
         // An absolute path cannot be taken for a URI or for ":memory:".
         let path = std::path::absolute(path).map_err(|e| not_accessible(path, e))?;
         private_files::prepare_database(&path)?;
@@ -120,10 +87,6 @@ impl Database {
         // Before anything is changed: is it ours at all?
         database.identify(&mut connection).await?;
         database.use_write_ahead_log(&mut connection).await?;
-        if !database.is_up_to_date(&mut connection).await? {
-            database.migrate(&mut connection, sealer).await?;
-        }
-        meta::check_key(&mut connection, sealer, &database).await?;
         database.writers.lock().await.durable = Some(connection);
         Ok(database)
     }
@@ -133,7 +96,7 @@ impl Database {
         let mut writer = self.writer(Durability::PowerLoss).await?;
         // IMMEDIATE: a transaction that reads first and writes later could not be completed when
         // another process wrote in between.
-        writer.execute(sqlx::query("BEGIN IMMEDIATE")).await?;
+        writer.execute(statement("BEGIN IMMEDIATE")).await?;
         writer.in_transaction = true;
         Ok(writer)
     }
@@ -172,21 +135,21 @@ impl Database {
     }
 
     /// Runs a reading statement.
-    pub(crate) async fn fetch_all(&self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
+    pub(crate) async fn fetch_all(&self, query: Statement) -> Result<Vec<Row>, StoreError> {
         let _permit = self.reader_permits.acquire().await.map_err(|_| StoreError::Closed)?;
         let mut connection = self.reader().await?;
-        let rows = query.fetch_all(&mut connection).await.map_err(|e| self.error(e))?;
+        let rows = query.for_sqlite().fetch_all(&mut connection).await.map_err(|e| self.error(e))?;
         self.idle_readers().push(connection);
-        Ok(rows)
+        Ok(rows.into_iter().map(Row::Sqlite).collect())
     }
 
     /// Runs a reading statement that has at most one row.
-    pub(crate) async fn fetch_optional(&self, query: Query<'_>) -> Result<Option<Row>, StoreError> {
+    pub(crate) async fn fetch_optional(&self, query: Statement) -> Result<Option<Row>, StoreError> {
         let _permit = self.reader_permits.acquire().await.map_err(|_| StoreError::Closed)?;
         let mut connection = self.reader().await?;
-        let row = query.fetch_optional(&mut connection).await.map_err(|e| self.error(e))?;
+        let row = query.for_sqlite().fetch_optional(&mut connection).await.map_err(|e| self.error(e))?;
         self.idle_readers().push(connection);
-        Ok(row)
+        Ok(row.map(Row::Sqlite))
     }
 
     async fn reader(&self) -> Result<SqliteConnection, StoreError> {
@@ -281,7 +244,7 @@ impl Database {
             let answer = sqlx::query("PRAGMA journal_mode = WAL").fetch_one(&mut *connection).await;
             match answer.map_err(|e| self.error(e)) {
                 Ok(row) => {
-                    let mode: String = column(&row, 0)?;
+                    let mode: String = column(&Row::Sqlite(row), 0)?;
                     if mode == "wal" {
                         return Ok(());
                     }
@@ -297,67 +260,9 @@ impl Database {
         }
     }
 
-    /// Whether every migration was applied, and as it is written here. Reads only, so a store opens
-    /// while another process writes.
-    async fn is_up_to_date(&self, connection: &mut SqliteConnection) -> Result<bool, StoreError> {
-        let table = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'";
-        if self.number(connection, table).await? == 0 {
-            return Ok(false);
-        }
-        let query = sqlx::query("SELECT version, digest FROM schema_migrations ORDER BY version");
-        let rows = query.fetch_all(connection).await.map_err(|e| self.error(e))?;
-        let known = MIGRATIONS.last().map_or(0, |m| m.version);
-        for row in &rows {
-            let (version, digest): (i64, String) = (column(row, 0)?, column(row, 1)?);
-            if version > known {
-                return Err(StoreError::NewerSchema { found: version, known });
-            }
-            if !MIGRATIONS.iter().any(|m| m.version == version && m.digest() == digest) {
-                return Err(StoreError::Migration {
-                    detail: format!("migration {version} is not the one this program has"),
-                });
-            }
-        }
-        Ok(rows.len() == MIGRATIONS.len())
-    }
-
-    /// Applies what is missing, in one transaction: of two processes that start at once, one does
-    /// the work and the other finds it done.
-    async fn migrate(&self, connection: &mut SqliteConnection, sealer: &Sealer) -> Result<(), StoreError> {
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|e| self.error(e))?;
-        self.identify(&mut transaction).await?;
-        let table = "CREATE TABLE IF NOT EXISTS schema_migrations \
-                     (version BIGINT NOT NULL PRIMARY KEY, digest TEXT NOT NULL)";
-        self.run(&mut transaction, sqlx::query(table)).await?;
-        self.is_up_to_date(&mut transaction).await?;
-        for migration in MIGRATIONS {
-            let note =
-                "INSERT INTO schema_migrations (version, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-            let note = sqlx::query(note).bind(migration.version).bind(migration.digest());
-            if self.run(&mut transaction, note).await? == 1 {
-                let script = sqlx::raw_sql(migration.script).execute(&mut *transaction).await;
-                script.map_err(|error| match self.error(error) {
-                    StoreError::Unexpected { detail } => {
-                        StoreError::Migration { detail: format!("migration {}: {detail}", migration.version) }
-                    }
-                    other => other,
-                })?;
-            }
-        }
-        // The number is APPLICATION_ID; a PRAGMA takes no arguments.
-        self.run(&mut transaction, sqlx::query("PRAGMA application_id = 1095979865")).await?;
-        meta::write_key_check(&mut transaction, sealer, self).await?;
-        transaction.commit().await.map_err(|e| self.error(e))
-    }
-
-    async fn run(&self, connection: &mut SqliteConnection, query: Query<'_>) -> Result<u64, StoreError> {
-        let done = query.execute(connection).await.map_err(|e| self.error(e))?;
-        Ok(done.rows_affected())
-    }
-
     async fn number(&self, connection: &mut SqliteConnection, sql: &'static str) -> Result<i64, StoreError> {
         let row = sqlx::query(sql).fetch_one(connection).await.map_err(|e| self.error(e))?;
-        column(&row, 0)
+        column(&Row::Sqlite(row), 0)
     }
 
     /// Names the cause. The primary result code is the low byte (<https://www.sqlite.org/rescode.html>).
@@ -401,20 +306,34 @@ pub(crate) struct Writer<'a> {
 
 impl Writer<'_> {
     /// Runs a statement. Returns the number of rows it changed.
-    pub(crate) async fn execute(&mut self, query: Query<'_>) -> Result<u64, StoreError> {
-        let done = query.execute(&mut self.connection).await.map_err(|e| self.database.error(e))?;
-        Ok(done.rows_affected())
+    pub(crate) async fn execute(&mut self, query: Statement) -> Result<u64, StoreError> {
+        let done = query.for_sqlite().execute(&mut self.connection).await;
+        Ok(done.map_err(|e| self.database.error(e))?.rows_affected())
     }
 
     /// Runs a statement that has rows, to its end.
-    pub(crate) async fn fetch_all(&mut self, query: Query<'_>) -> Result<Vec<Row>, StoreError> {
-        query.fetch_all(&mut self.connection).await.map_err(|e| self.database.error(e))
+    pub(crate) async fn fetch_all(&mut self, query: Statement) -> Result<Vec<Row>, StoreError> {
+        let rows = query.for_sqlite().fetch_all(&mut self.connection).await;
+        Ok(rows.map_err(|e| self.database.error(e))?.into_iter().map(Row::Sqlite).collect())
+    }
+
+    /// Runs several statements.
+    pub(crate) async fn run_script(&mut self, script: &'static str) -> Result<(), StoreError> {
+        let done = sqlx::raw_sql(script).execute(&mut self.connection).await;
+        done.map(drop).map_err(|e| self.database.error(e))
+    }
+
+    /// Looks once more whether the file is ours or empty, now that nobody else writes, and marks it.
+    pub(crate) async fn claim(&mut self) -> Result<(), StoreError> {
+        self.database.identify(&mut self.connection).await?;
+        // The number is APPLICATION_ID; a PRAGMA takes no arguments.
+        self.run_script("PRAGMA application_id = 1095979865").await
     }
 
     /// Commits.
     pub(crate) async fn finish(mut self) -> Result<(), StoreError> {
         if self.in_transaction {
-            self.execute(sqlx::query("COMMIT")).await?;
+            self.execute(statement("COMMIT")).await?;
         }
         let Writer { mut writers, connection, durability, .. } = self;
         *writers.slot(durability) = Some(connection);

@@ -159,20 +159,21 @@ async fn a_file_for_each_namespace_is_read_by_either_name() {
 }
 
 /// The throw-away cluster that the test script starts, as a superuser's URL.
-async fn cluster() -> Option<sqlx::postgres::PgConnectOptions> {
-    match std::env::var("ASSAY_TEST_POSTGRES") {
-        Ok(url) => Some(url.parse().unwrap()),
-        Err(_) => {
-            println!("skipped: ASSAY_TEST_POSTGRES does not name a PostgreSQL cluster");
-            None
-        }
-    }
+fn cluster() -> Option<(sqlx::postgres::PgConnectOptions, String)> {
+    let Ok(url) = std::env::var("ASSAY_TEST_POSTGRES") else {
+        println!("skipped: no PostgreSQL server; scripts/test_postgres.py run COMMAND starts one");
+        return None;
+    };
+    let file = std::env::var("ASSAY_TEST_POSTGRES_PASSWORD_FILE").unwrap();
+    let password = fs::read_to_string(file).unwrap().trim().to_owned();
+    let options: sqlx::postgres::PgConnectOptions = url.parse().unwrap();
+    Some((options.password(&password), password))
 }
 
 #[tokio::test]
 async fn tables_of_a_database_are_read_in_a_snapshot() {
     use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
-    let Some(options) = cluster().await else { return };
+    let Some((options, password)) = cluster() else { return };
     let name = format!("trustee_{}", std::process::id());
     let mut superuser = options.connect().await.unwrap();
     sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut superuser).await.unwrap();
@@ -201,7 +202,7 @@ async fn tables_of_a_database_are_read_in_a_snapshot() {
             port: options.get_port(),
             database: database.to_owned(),
             user: user.to_owned(),
-            password: None,
+            password: Some(password.clone().into()),
             root_certificate: None,
         })
     };

@@ -1,22 +1,19 @@
-//! `assay admin`: administrators' keys and tokens.
+//! `assay admin`: administrators' tokens and roles.
 
-use assay_key_broker_service::{AdminKey, DEFAULT_AUDIENCE, Role};
-use assay_types::Clock as _;
+use assay_access::Role;
 use serde_json::json;
 
 use crate::arguments;
 use crate::cli::AdminCommand;
-use crate::clock::SystemClock;
-use crate::data_dir::DataDir;
 use crate::exit::Exit;
 use crate::output::Output;
 
-pub(crate) fn run(command: &AdminCommand, out: Output) -> anyhow::Result<Exit> {
+pub(crate) async fn run(command: &AdminCommand, out: Output) -> anyhow::Result<Exit> {
     match command {
-        AdminCommand::Token { data_dir, role, ttl } => {
+        AdminCommand::Token { config, data_dir, role, ttl } => {
             let role: Role = role.parse()?;
-            let key = AdminKey::load(&DataDir::new(data_dir).admin_key())?;
-            let token = key.mint(role, arguments::duration(ttl)?, DEFAULT_AUDIENCE, SystemClock.now())?;
+            let seconds = arguments::duration(ttl)?;
+            let token = crate::admin::mint(config.as_deref(), data_dir.as_deref(), role, seconds).await?;
             out.both(&token, &json!({ "token": token, "role": role.as_str() }))?;
         }
         AdminCommand::Roles => {

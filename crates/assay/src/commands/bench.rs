@@ -122,7 +122,7 @@ async fn start(data: &Path, roots: &Path) -> anyhow::Result<Started> {
 /// Reference values that make the sample and the emulated guest affirming, more that do not matter,
 /// and the resource.
 async fn prepare(server: &ServerProcess, data: &Path, count: usize) -> anyhow::Result<()> {
-    let admin = crate::admin::client_for(server.url(), data)?;
+    let admin = crate::admin::client_for(server.url(), data).await?;
     let mut values = crate::commands::demo::reference_values()?;
     values.insert("launch_digest".into(), json!(["abcde"]));
     values.insert("svn".into(), json!(["1"]));

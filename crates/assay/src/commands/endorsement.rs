@@ -16,7 +16,7 @@ pub(crate) async fn run(command: &EndorsementCommand, out: Output) -> anyhow::Re
     match command {
         EndorsementCommand::Submit { file, expires, server } => {
             let message = message(&output::read(file)?, expires.as_deref());
-            crate::admin::client(server)?.register_reference_values(&message).await?;
+            crate::admin::client(server).await?.register_reference_values(&message).await?;
             out.both(format!("{}: registered", file.display()), &json!({ "registered": file }))?;
         }
         EndorsementCommand::List { server } => {
@@ -33,11 +33,11 @@ pub(crate) async fn run(command: &EndorsementCommand, out: Output) -> anyhow::Re
             out.both(serde_json::to_string_pretty(&found)?, &found)?;
         }
         EndorsementCommand::Expire { name, server } => {
-            crate::admin::client(server)?.expire_reference_value(name).await?;
+            crate::admin::client(server).await?.expire_reference_value(name).await?;
             out.both(format!("{name}: ended"), &json!({ "expired": name }))?;
         }
         EndorsementCommand::Delete { name, server } => {
-            crate::admin::client(server)?.delete_reference_value(name).await?;
+            crate::admin::client(server).await?.delete_reference_value(name).await?;
             out.both(format!("{name}: deleted"), &json!({ "deleted": name }))?;
         }
     }
@@ -46,7 +46,7 @@ pub(crate) async fn run(command: &EndorsementCommand, out: Output) -> anyhow::Re
 
 /// Every endorsement, expired ones among them.
 async fn all(server: &ServerArgs) -> anyhow::Result<Vec<Value>> {
-    let all = crate::admin::client(server)?.reference_values().await?;
+    let all = crate::admin::client(server).await?.reference_values().await?;
     let ours = |value: &&Value| id(value).starts_with(PREFIX);
     Ok(all.as_array().into_iter().flatten().filter(ours).cloned().collect())
 }

@@ -21,7 +21,7 @@ pub(crate) async fn run(args: &ExplainArgs, out: Output) -> anyhow::Result<Exit>
         }
         _ => args.token.clone(),
     };
-    let verdict = crate::admin::client(&args.server)?.explain(&jti).await?;
+    let verdict = crate::admin::client(&args.server).await?.explain(&jti).await?;
     out.value(&verdict)?;
     if !out.json {
         show(&serde_json::from_value(verdict)?, out)?;

@@ -21,7 +21,7 @@ pub(crate) async fn run(command: &PolicyCommand, out: Output) -> anyhow::Result<
     match command {
         PolicyCommand::Set { id, file, kind, server } => {
             let text = output::read_text(file)?;
-            let client = crate::admin::client(server)?;
+            let client = crate::admin::client(server).await?;
             match PolicyKind::from(*kind) {
                 PolicyKind::Attestation => client.set_attestation_policy(id, &text).await?,
                 PolicyKind::Resource => client.set_resource_policy(Some(id), &text).await?,
@@ -29,7 +29,7 @@ pub(crate) async fn run(command: &PolicyCommand, out: Output) -> anyhow::Result<
             out.both(format!("{id}: in force"), &json!({ "set": id }))?;
         }
         PolicyCommand::Get { id, kind, server } => {
-            let client = crate::admin::client(server)?;
+            let client = crate::admin::client(server).await?;
             let text = match PolicyKind::from(*kind) {
                 PolicyKind::Attestation => client.attestation_policy(id).await?,
                 PolicyKind::Resource => client.resource_policy(id).await?,
@@ -37,7 +37,7 @@ pub(crate) async fn run(command: &PolicyCommand, out: Output) -> anyhow::Result<
             out.both(text.trim_end(), &json!({ "policy_id": id, "policy": text }))?;
         }
         PolicyCommand::List { kind, server } => {
-            let client = crate::admin::client(server)?;
+            let client = crate::admin::client(server).await?;
             let list = match PolicyKind::from(*kind) {
                 PolicyKind::Attestation => client.attestation_policies().await?,
                 PolicyKind::Resource => client.resource_policies().await?.into(),
@@ -45,7 +45,7 @@ pub(crate) async fn run(command: &PolicyCommand, out: Output) -> anyhow::Result<
             out.both(serde_json::to_string_pretty(&list)?, &list)?;
         }
         PolicyCommand::Delete { id, kind, server } => {
-            let client = crate::admin::client(server)?;
+            let client = crate::admin::client(server).await?;
             match PolicyKind::from(*kind) {
                 PolicyKind::Attestation => client.delete_attestation_policy(id).await?,
                 PolicyKind::Resource => client.delete_resource_policy(id).await?,

@@ -17,28 +17,28 @@ pub(crate) async fn run(command: &ReferenceValueCommand, out: Output) -> anyhow:
             };
             let mut map = Map::new();
             map.insert(name.clone(), value);
-            crate::admin::register(&crate::admin::client(server)?, &map, expires.as_deref()).await?;
+            crate::admin::register(&crate::admin::client(server).await?, &map, expires.as_deref()).await?;
             out.both(format!("{name}: registered"), &json!({ "registered": map }))?;
         }
         ReferenceValueCommand::Register { file, server } => {
             let message: Value = serde_json::from_slice(&output::read(file)?)?;
-            crate::admin::client(server)?.register_reference_values(&message).await?;
+            crate::admin::client(server).await?.register_reference_values(&message).await?;
             out.both(format!("{}: registered", file.display()), &json!({ "registered": file }))?;
         }
         ReferenceValueCommand::Get { name, server } => {
-            let value = crate::admin::client(server)?.reference_value(name).await?;
+            let value = crate::admin::client(server).await?.reference_value(name).await?;
             out.both(value.to_string(), &value)?;
         }
         ReferenceValueCommand::List { server } => {
-            let list = crate::admin::client(server)?.reference_values().await?;
+            let list = crate::admin::client(server).await?.reference_values().await?;
             out.both(serde_json::to_string_pretty(&list)?, &list)?;
         }
         ReferenceValueCommand::History { name, server } => {
-            let history = crate::admin::client(server)?.reference_value_history(name).await?;
+            let history = crate::admin::client(server).await?.reference_value_history(name).await?;
             out.both(serde_json::to_string_pretty(&history)?, &history)?;
         }
         ReferenceValueCommand::Delete { name, server } => {
-            crate::admin::client(server)?.delete_reference_value(name).await?;
+            crate::admin::client(server).await?.delete_reference_value(name).await?;
             out.both(format!("{name}: deleted"), &json!({ "deleted": name }))?;
         }
     }

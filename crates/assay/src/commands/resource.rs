@@ -15,7 +15,7 @@ pub(crate) async fn run(command: &ResourceCommand, out: Output) -> anyhow::Resul
             let path: ResourcePath = path.parse()?;
             let secret = SecretBytes::new(output::read(file.as_deref().unwrap_or(Path::new("-")))?);
             let bytes = secret.expose().len();
-            crate::admin::client(server)?.put_resource(&path, &secret).await?;
+            crate::admin::client(server).await?.put_resource(&path, &secret).await?;
             out.both(format!("{path}: {bytes} bytes stored"), &json!({ "stored": path, "bytes": bytes }))?;
         }
         ResourceCommand::Get { path, guest } => {
@@ -23,7 +23,7 @@ pub(crate) async fn run(command: &ResourceCommand, out: Output) -> anyhow::Resul
             return crate::commands::attest::get(&crate::guest::client(guest)?, &path, out).await;
         }
         ResourceCommand::List { prefix, server } => {
-            let list = crate::admin::client(server)?.resources(prefix.as_deref()).await?;
+            let list = crate::admin::client(server).await?.resources(prefix.as_deref()).await?;
             for item in list.as_array().into_iter().flatten() {
                 let member = |name: &str| item.get(name).map(Value::to_string).unwrap_or_default();
                 let path = item.get("path").and_then(Value::as_str).unwrap_or_default();
@@ -33,7 +33,7 @@ pub(crate) async fn run(command: &ResourceCommand, out: Output) -> anyhow::Resul
         }
         ResourceCommand::Delete { path, server } => {
             let path: ResourcePath = path.parse()?;
-            crate::admin::client(server)?.delete_resource(&path).await?;
+            crate::admin::client(server).await?.delete_resource(&path).await?;
             out.both(format!("{path}: deleted, all versions"), &json!({ "deleted": path }))?;
         }
     }

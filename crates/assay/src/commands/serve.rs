@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use assay_key_broker_service::TlsIdentity;
+use assay_listener::TlsIdentity;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::ServeArgs;
-use crate::data_dir::DataDir;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::settings::Settings;
@@ -58,6 +57,10 @@ fn settings(args: &ServeArgs) -> anyhow::Result<Settings> {
             "plain HTTP is served on loopback addresses only, not on {}; give --tls-certificate and --tls-key",
             server.listen
         );
+        anyhow::ensure!(
+            server.client_ca.is_none(),
+            "server.client_ca: there are no client certificates without TLS"
+        );
     } else {
         anyhow::ensure!(
             server.tls_certificate.is_some() && server.tls_key.is_some(),
@@ -88,7 +91,6 @@ async fn serve(settings: &Settings, out: Output) -> anyhow::Result<Exit> {
             _ = interrupt.recv() => {}
         }
     };
-    let dir = DataDir::new(&settings.server.data_dir);
     let built = crate::server::build(settings).await?;
     let listener = TcpListener::bind(settings.server.listen)
         .await
@@ -96,13 +98,16 @@ async fn serve(settings: &Settings, out: Output) -> anyhow::Result<Exit> {
     let addr = listener.local_addr()?;
     let tls = match (&settings.server.tls_certificate, &settings.server.tls_key) {
         (Some(certificate), Some(key)) if !settings.server.http => {
-            Some(Arc::new(TlsIdentity::load(certificate, key)?))
+            Some(Arc::new(match &settings.server.client_ca {
+                Some(authorities) => TlsIdentity::load_with_clients(certificate, key, authorities, false)?,
+                None => TlsIdentity::load(certificate, key)?,
+            }))
         }
         _ => None,
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
     if built.made_admin_key {
-        out.line(format!("made the admin key {}", dir.admin_key().display()))?;
+        out.line("made the admin key")?;
         out.line(format!(
             "mint a token with: assay admin token --data-dir {} --role admin",
             settings.server.data_dir.display()
@@ -111,7 +116,7 @@ async fn serve(settings: &Settings, out: Output) -> anyhow::Result<Exit> {
     out.line(format!("listening on {scheme}://{addr}"))?;
     // One line, so that a program that reads it need not wait for the end.
     if out.json {
-        let line = json!({ "listening": addr, "scheme": scheme, "admin_key": dir.admin_key() });
+        let line = json!({ "listening": addr, "scheme": scheme });
         crate::output::raw(format!("{line}\n").as_bytes())?;
     }
     if let Some(identity) = &tls {
@@ -135,8 +140,10 @@ async fn serve(settings: &Settings, out: Output) -> anyhow::Result<Exit> {
 async fn reload_on_hangup(identity: Arc<TlsIdentity>, mut hangup: Signal) {
     while hangup.recv().await.is_some() {
         match identity.reload() {
-            Ok(()) => tracing::info!("the TLS certificate and key were read again"),
-            Err(error) => tracing::error!(%error, "the TLS certificate and key in use stay in use"),
+            Ok(()) => tracing::info!("the TLS files were read again"),
+            Err(error) => {
+                tracing::error!(%error, "the TLS files cannot be used; what was read before stays in use")
+            }
         }
     }
 }

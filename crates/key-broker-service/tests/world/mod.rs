@@ -11,15 +11,14 @@ pub mod schema;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use assay_access::{AdminKey, AdminKeys, Authority, ClientRule, DEFAULT_AUDIENCE, Role};
 use assay_attestation_service::{
     ATTESTATION_POLICIES, AttestationService, KeySettings, PolicySet, RESOURCE_POLICIES, Registry, TokenKeys,
     TokenSettings, TrustSettings,
 };
 use assay_collateral::CollateralService;
 use assay_emulator::{Emulator, Seed};
-use assay_key_broker_service::{
-    ADMIN_KEY_FILE, AdminKey, DEFAULT_AUDIENCE, KeyBroker, Parts, Role, Settings,
-};
+use assay_key_broker_service::{KeyBroker, Parts, Settings};
 use assay_policy::{Admission, Limits, PolicyKind, TrialProcess};
 use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
 use assay_store::{KeyEncryptionKey, Store, StoreOptions};
@@ -50,6 +49,7 @@ pub struct World {
     pub store: Store,
     pub clock: Arc<FixedClock>,
     pub admin: AdminKey,
+    pub authority: Arc<Authority>,
     pub emulator: Emulator,
     pub router: Router,
     settings: Settings,
@@ -60,6 +60,15 @@ pub struct World {
 /// Settings without rate limits: all requests of a test come from one address.
 pub fn settings() -> Settings {
     Settings { auth_rate: None, attest_rate: None, ..Settings::default() }
+}
+
+/// What holders of client certificates may do.
+fn clients() -> Vec<ClientRule> {
+    let rule = |san: &str, role| ClientRule { san: san.to_owned(), roles: vec![role] };
+    vec![
+        rule("auditor.example.org", Role::Auditor),
+        rule("spiffe://example.org/values", Role::ReferenceValueReader),
+    ]
 }
 
 /// The trial process of policies, built beside the tests.
@@ -214,21 +223,33 @@ impl World {
             TokenSettings::default(),
             shared.clone(),
         ));
-        let key_file = folder.path().join(ADMIN_KEY_FILE);
-        let admin_key = AdminKey::load_or_create(&key_file).unwrap().0;
+        let admin_keys = Arc::new(AdminKeys::load(store.clone(), shared.clone()).await.unwrap());
+        let admin = admin_keys.newest().await.unwrap();
+        let authority = Arc::new(Authority::new(admin_keys, DEFAULT_AUDIENCE, clients()).unwrap());
         let broker = KeyBroker::new(Parts {
             store: store.clone(),
             attestation: Arc::clone(&attestation),
             resource_policies: policies(PolicyKind::Resource, RESOURCE_POLICIES).await,
-            admin_key,
+            authority: Arc::clone(&authority),
             settings: settings.clone(),
             clock: shared,
         })
         .await
         .unwrap();
         let router = broker.router();
-        let admin = AdminKey::load(&key_file).unwrap();
-        World { broker, attestation, store, clock, admin, emulator, router, settings, folder, layered }
+        World {
+            broker,
+            attestation,
+            store,
+            clock,
+            admin,
+            authority,
+            emulator,
+            router,
+            settings,
+            folder,
+            layered,
+        }
     }
 
     pub fn admin_token(&self, role: Role) -> String {

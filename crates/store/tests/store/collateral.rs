@@ -36,12 +36,7 @@ async fn collateral_is_replaced_by_newer() {
 async fn pieces_are_written_together_or_not_at_all() {
     let place = Place::new();
     let store = place.open().await;
-    place
-        .run(
-            "CREATE TRIGGER refuse BEFORE INSERT ON collateral WHEN NEW.cache_key = 'b' \
-             BEGIN SELECT RAISE(ABORT, 'no'); END",
-        )
-        .await;
+    place.refuse_collateral("b").await;
     let piece = item(b"1", NOW);
     let both = [("intel", "a", &piece), ("intel", "b", &piece)];
     assert!(store.put_collateral(&both).await.is_err());
@@ -73,14 +68,11 @@ async fn the_last_use_is_noted_and_stays_when_a_piece_is_replaced() {
 async fn rows_of_before_the_validity_work_on() {
     let place = Place::new();
     place.open().await.close().await;
-    place
-        .run(
-            "ALTER TABLE collateral DROP COLUMN not_before; ALTER TABLE collateral DROP COLUMN not_after; \
-             ALTER TABLE collateral DROP COLUMN request; ALTER TABLE collateral DROP COLUMN used; \
-             INSERT INTO collateral VALUES ('amd', 'k', X'01', 7, ''); \
-             DELETE FROM schema_migrations WHERE version = 3",
-        )
-        .await;
+    let sql = "ALTER TABLE collateral DROP COLUMN not_before; ALTER TABLE collateral DROP COLUMN not_after; \
+               ALTER TABLE collateral DROP COLUMN request; ALTER TABLE collateral DROP COLUMN used; \
+               DELETE FROM schema_migrations WHERE version = 3;";
+    let bytes = place.bytes_literal("01");
+    place.run(&format!("{sql} INSERT INTO collateral VALUES ('amd', 'k', {bytes}, 7, '')")).await;
     let store = place.open().await;
     let old = CachedCollateral { origin: String::new(), ..bare(&[1], UnixTime(7)) };
     assert_eq!(store.get_collateral("amd", "k").await.unwrap(), Some(old));

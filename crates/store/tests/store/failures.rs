@@ -40,7 +40,7 @@ async fn a_file_that_is_no_database_is_corrupt() {
     let error = place.try_open().await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
     assert_eq!(error.code(), "STORE-003");
-    assert!(place.contains(b"a text it stays"), "the file is left alone");
+    assert!(place.contains(b"a text it stays").await, "the file is left alone");
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_newer_schema_is_refused() {
     place.open().await.close().await;
     place.run("INSERT INTO schema_migrations (version, digest) VALUES (99, 'sha384:00')").await;
     let error = place.try_open().await.unwrap_err();
-    assert_eq!(error, StoreError::NewerSchema { found: 99, known: 3 });
+    assert_eq!(error, StoreError::NewerSchema { found: 99, known: 4 });
 }
 
 #[tokio::test]
@@ -225,4 +225,17 @@ async fn a_deleted_database_does_not_come_back_empty() {
     // The resource (from a connection that was open) or an error; never "there is none".
     assert!(!matches!(store.get_resource(&path("a/b/c")).await, Ok(None)));
     assert!(!place.database().exists());
+}
+
+#[tokio::test]
+async fn a_closed_store_leaves_one_file() {
+    let place = Place::new();
+    let store = place.open().await;
+    store.put_resource(&path("a/b/c"), &secret("s"), NOW).await.unwrap();
+    store.close().await;
+    let left: Vec<_> = std::fs::read_dir(place.path())
+        .unwrap()
+        .map(|f| f.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(left, ["assay.db"], "the log was folded in");
 }

@@ -11,18 +11,20 @@
 )]
 
 mod challenge_response;
+mod changes;
 mod collateral;
 mod crash;
 mod encryption;
 mod failures;
 mod key_file;
+mod rotation;
 mod sessions;
 mod tables;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use assay_store::{KeyEncryptionKey, Store, StoreError, StoreLimits, StoreOptions};
+use assay_store::{KeyEncryptionKey, Location, Store, StoreError, StoreLimits, StoreOptions};
 use assay_types::{ResourcePath, SecretBytes, UnixTime};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions};
@@ -56,9 +58,20 @@ impl Place {
         Store::open(self.options()).await.unwrap()
     }
 
+    /// Nothing: the first store makes the file.
+    async fn prepare(&self) {}
+
     async fn try_open(&self) -> Result<Store, StoreError> {
+        self.try_open_with(key(1)).await
+    }
+
+    async fn try_open_with(&self, key_encryption_key: KeyEncryptionKey) -> Result<Store, StoreError> {
         let limits = StoreLimits { busy_timeout: Duration::from_millis(100), ..StoreLimits::default() };
-        Store::open_with_limits(self.options(), limits).await
+        Store::open_with_limits(StoreOptions { key_encryption_key, ..self.options() }, limits).await
+    }
+
+    fn location(&self) -> Location {
+        Location::Sqlite(self.database())
     }
 
     /// A connection of somebody else.
@@ -72,6 +85,20 @@ impl Place {
         sqlx::Connection::close(connection).await.unwrap();
     }
 
+    /// Bytes as they stand in SQL.
+    fn bytes_literal(&self, hexadecimal: &str) -> String {
+        format!("X'{hexadecimal}'")
+    }
+
+    /// From now on the database refuses collateral of that key.
+    async fn refuse_collateral(&self, key: &str) {
+        self.run(&format!(
+            "CREATE TRIGGER refuse BEFORE INSERT ON collateral WHEN NEW.cache_key = '{key}' \
+             BEGIN SELECT RAISE(ABORT, 'no'); END"
+        ))
+        .await;
+    }
+
     /// The bytes of every file in the folder.
     fn bytes(&self) -> Vec<u8> {
         let mut all = Vec::new();
@@ -81,7 +108,7 @@ impl Place {
         all
     }
 
-    fn contains(&self, needle: &[u8]) -> bool {
+    async fn contains(&self, needle: &[u8]) -> bool {
         self.bytes().windows(needle.len()).any(|window| window == needle)
     }
 }

@@ -9,10 +9,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use assay_attestation_service::TrustSettings;
 use assay_collateral::{CollateralCache, CollateralService};
-use assay_store::{KeyEncryptionKey, Store, StoreOptions};
+use assay_store::Store;
 use assay_tee_intel::collateral::{UpdateChannel, split_collateral};
 use assay_types::{Clock as _, CollateralRequest};
 use bytes::Bytes;
@@ -20,7 +19,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{CollateralCommand, StoreArgs};
 use crate::clock::SystemClock;
-use crate::data_dir::DataDir;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::settings::Settings;
@@ -81,20 +79,7 @@ impl Opened {
     /// Opens the store. One that is not there is made only where something will be put into it.
     async fn new(args: &StoreArgs, may_make: bool) -> anyhow::Result<Self> {
         let (settings, trust) = settings(args)?;
-        let dir = DataDir::new(&settings.server.data_dir);
-        let place = settings.server.data_dir.display();
-        if may_make {
-            dir.create().with_context(|| format!("the data directory {place}"))?;
-        }
-        anyhow::ensure!(
-            may_make || dir.database().exists(),
-            "there is no store in {place}; give --config or --data-dir"
-        );
-        let store = Store::open(StoreOptions {
-            database: dir.database(),
-            key_encryption_key: KeyEncryptionKey::load_or_create(&dir.key_encryption_key())?,
-        })
-        .await?;
+        let store = crate::store::open(&settings, may_make).await?;
         let clock = Arc::new(SystemClock);
         let (service, cache) = crate::collateral::service(&settings.collateral, &trust, &store, clock)?;
         Ok(Opened { settings, trust, store, service, cache })

@@ -50,7 +50,7 @@ pub(super) async fn run(out: Output) -> anyhow::Result<Exit> {
             .await?;
     out.line(format!("1  A server on an empty store: {}", server.url()))?;
     out.line("   It trusts an emulator's anchors, by a danger option; its tokens say so.")?;
-    let admin = crate::admin::client_for(server.url(), &data)?;
+    let admin = crate::admin::client_for(server.url(), &data).await?;
     crate::admin::register(&admin, &reference_values(&emulator, Tee::Tdx)?, None).await?;
     admin.put_resource(&RESOURCE.parse()?, &SecretBytes::new(SECRET.as_bytes().to_vec())).await?;
     out.line(format!("   Reference values for one TD, and a secret: {RESOURCE}"))?;

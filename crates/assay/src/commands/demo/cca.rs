@@ -63,7 +63,7 @@ pub(crate) async fn run(out: Output) -> anyhow::Result<Exit> {
     out.line(format!("1  A server on an empty store: {}", server.url()))?;
     out.line("   It trusts an emulator's anchors, by a danger option; its tokens say so.")?;
 
-    let admin = crate::admin::client_for(server.url(), &data)?;
+    let admin = crate::admin::client_for(server.url(), &data).await?;
     let good = emulator.cca_guest(&[], None, &[])?;
     for kind in [CorimKind::TrustAnchor, CorimKind::Platform, CorimKind::Realm] {
         let corim = BASE64_STANDARD.encode(good.corim(kind).signed());

@@ -67,7 +67,7 @@ pub(super) async fn run(tee: Tee, out: Output) -> anyhow::Result<Exit> {
     out.line("   It trusts an emulator's anchors, by a danger option; its tokens say so.")?;
     out.line(format!("   A double of Intel's service for collateral: {}", pcs.url()))?;
 
-    let admin = crate::admin::client_for(server.url(), &data)?;
+    let admin = crate::admin::client_for(server.url(), &data).await?;
     let values = reference_values(&emulator, tee)?;
     crate::admin::register(&admin, &values, None).await?;
     out.line(format!("2  Reference values for one guest: {}", names(&values)))?;

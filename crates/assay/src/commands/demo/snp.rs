@@ -56,7 +56,7 @@ pub(super) async fn run(out: Output) -> anyhow::Result<Exit> {
     out.line(format!("1  A server on an empty store: {}", server.url()))?;
     out.line("   It trusts an emulator's anchors, by a danger option; its tokens say so.")?;
 
-    let admin = crate::admin::client_for(server.url(), &data)?;
+    let admin = crate::admin::client_for(server.url(), &data).await?;
     let values = reference_values()?;
     crate::admin::register(&admin, &values, None).await?;
     out.line(format!("2  Reference values for one guest image and one firmware: {} of them", values.len()))?;

@@ -15,9 +15,7 @@ mod rules;
 mod settings_file;
 
 use std::collections::HashSet;
-use std::path::Path;
 
-use anyhow::Context as _;
 use assay_attestation_service::PolicySet;
 use assay_policy::PolicyKind;
 use assay_reference_values::{CorimSettings, CorimTrust};
@@ -32,6 +30,7 @@ use crate::clock::SystemClock;
 use crate::commands::policy_offline::admission;
 use crate::exit::Exit;
 use crate::output::{self, Output};
+use crate::settings::Settings;
 use kinds::{Item, Kind, Plan, Reason};
 use mapping::Documents;
 use places::{Found, Reach};
@@ -86,28 +85,13 @@ fn reach(args: &TrusteeArgs) -> anyhow::Result<Reach> {
     })
 }
 
-/// The store that things are put into; it is made when it is not there.
+/// The store that things are put into; it is made when it is not there. A server may be running on it.
 async fn open(args: &TrusteeArgs) -> anyhow::Result<Store> {
-    let settings = match (&args.into, &args.data_dir) {
-        (Some(config), _) => crate::settings::Settings::load(Some(config))?,
-        (None, Some(dir)) => {
-            let mut settings = crate::settings::Settings::load(None)?;
-            settings.server.data_dir.clone_from(dir);
-            settings
-        }
-        (None, None) => anyhow::bail!("give --into or --data-dir"),
-    };
-    open_store(&settings.server.data_dir).await
-}
-
-async fn open_store(data_dir: &Path) -> anyhow::Result<Store> {
-    let dir = crate::data_dir::DataDir::new(data_dir);
-    dir.create().with_context(|| format!("the data directory {}", data_dir.display()))?;
-    Ok(Store::open(assay_store::StoreOptions {
-        database: dir.database(),
-        key_encryption_key: assay_store::KeyEncryptionKey::load_or_create(&dir.key_encryption_key())?,
-    })
-    .await?)
+    let mut settings = Settings::load(args.into.as_deref())?;
+    if let Some(dir) = &args.data_dir {
+        settings.server.data_dir.clone_from(dir);
+    }
+    crate::store::open(&settings, true).await
 }
 
 /// All kinds, read and judged.

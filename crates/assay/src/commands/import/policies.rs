@@ -8,7 +8,7 @@ use assay_attestation_service::{
 use assay_policy::{Admission, Policy, PolicyKind};
 use assay_store::Store;
 use assay_store::foreign::Entry;
-use assay_types::{SecretBytes, UnixTime};
+use assay_types::{Digest, SecretBytes, UnixTime};
 use serde_json::json;
 
 use super::kinds::{Plan, Reason};
@@ -143,8 +143,14 @@ pub(super) async fn write(
     same: &HashSet<String>,
     now: UnixTime,
 ) -> anyhow::Result<()> {
-    for (id, policy) in plan.wanted.iter().filter(|(id, _)| !same.contains(id)) {
-        store.put_policy(kind.as_str(), id, policy.text(), policy.digest(), now).await?;
+    let new: Vec<(&str, &str, &Digest)> = plan
+        .wanted
+        .iter()
+        .filter(|(id, _)| !same.contains(id))
+        .map(|(id, policy)| (id.as_str(), policy.text(), policy.digest()))
+        .collect();
+    if !new.is_empty() {
+        store.put_policies(kind.as_str(), &new, now).await?;
     }
     Ok(())
 }

@@ -90,7 +90,9 @@ pub(super) async fn write(
 ) -> anyhow::Result<()> {
     let new: Vec<NewReferenceValue> =
         plan.wanted.iter().filter(|(name, _)| !same.contains(name)).map(|(_, value)| value.clone()).collect();
-    store.put_reference_values(&new, now).await?;
+    if !new.is_empty() {
+        store.put_reference_values(&new, now).await?;
+    }
     Ok(())
 }
 

@@ -49,8 +49,14 @@ pub(super) async fn write(
     same: &HashSet<String>,
     now: UnixTime,
 ) -> anyhow::Result<()> {
-    for (_, (path, value)) in plan.wanted.iter().filter(|(name, _)| !same.contains(name)) {
-        store.put_resource(path, value, now).await?;
+    let new: Vec<(&ResourcePath, &SecretBytes)> = plan
+        .wanted
+        .iter()
+        .filter(|(name, _)| !same.contains(name))
+        .map(|(_, (path, value))| (path, value))
+        .collect();
+    if !new.is_empty() {
+        store.put_resources(&new, now).await?;
     }
     Ok(())
 }

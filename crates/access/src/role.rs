@@ -1,11 +1,11 @@
-//! Roles. What each may do stands in the table of endpoints ([`ENDPOINTS`](crate::ENDPOINTS)).
+//! Roles. What each may do in detail, each service says for its own methods.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What the holder of an admin token may do.
+/// What the holder of an admin token, or of a client certificate, may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -17,6 +17,10 @@ pub enum Role {
     PolicyWriter,
     /// Reads, registers and deletes reference values.
     ReferenceValueWriter,
+    /// Reads reference values: an attestation service that asks a reference value provider.
+    ReferenceValueReader,
+    /// May have evidence evaluated: a key broker that asks an attestation service.
+    Evaluator,
     /// Reads everything that an administrator can read, and changes nothing.
     Auditor,
 }
@@ -31,8 +35,15 @@ pub struct UnknownRole {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Role; 5] =
-        [Role::Admin, Role::ResourceWriter, Role::PolicyWriter, Role::ReferenceValueWriter, Role::Auditor];
+    pub const ALL: [Role; 7] = [
+        Role::Admin,
+        Role::ResourceWriter,
+        Role::PolicyWriter,
+        Role::ReferenceValueWriter,
+        Role::ReferenceValueReader,
+        Role::Evaluator,
+        Role::Auditor,
+    ];
 
     /// The name in tokens.
     pub const fn as_str(self) -> &'static str {
@@ -41,6 +52,8 @@ impl Role {
             Role::ResourceWriter => "resource-writer",
             Role::PolicyWriter => "policy-writer",
             Role::ReferenceValueWriter => "reference-value-writer",
+            Role::ReferenceValueReader => "reference-value-reader",
+            Role::Evaluator => "evaluator",
             Role::Auditor => "auditor",
         }
     }
@@ -52,6 +65,8 @@ impl Role {
             Role::ResourceWriter => "sets, lists and deletes resources",
             Role::PolicyWriter => "reads, sets and deletes attestation and resource policies",
             Role::ReferenceValueWriter => "reads, registers and deletes reference values",
+            Role::ReferenceValueReader => "reads reference values",
+            Role::Evaluator => "has evidence evaluated by an attestation service",
             Role::Auditor => "reads everything an administrator can read, changes nothing",
         }
     }
