@@ -4,8 +4,11 @@ secret by it.
 `register(t)` adds them to the system test `t` (the module system-test.py).
 """
 
+import base64
 import json
 import signal
+
+import test_postgres
 
 SECRET = b"a secret that Trustee kept\x00\xff"
 RESOURCE = "tenant/key/1"
@@ -135,3 +138,47 @@ def register(t):
         check("tenant_measurement" in values and "ended" not in values, "the reference values in force are others")
         check(imported.stop(signal.SIGTERM) == 0, "the exit code")
         check(SECRET not in (imported.data / "assay.db").read_bytes(), "the secret is in the database in clear")
+
+    @case("what Trustee stored in PostgreSQL or in JSON files is imported as well", needs=["import_dry_run"])
+    def import_other_places(w):
+        stored = {
+            path.name: {file.name.replace("\\x2F", "/"): file.read_bytes() for file in path.iterdir()}
+            for path in (w.trustee.folder / "root/opt/storage").iterdir()
+        }
+        folder = w.another("other-places").folder
+
+        def imported(name, storage, *more):
+            config = folder / f"{name}.toml"
+            config.write_text(
+                f'[attestation_service]\ntype = "coco_as_builtin"\n[storage_backend]\n{storage}\n'
+            )
+            result = w.run("import", "trustee", "--config", config, "--data-dir", folder / name, "--json", *more,
+                           expect=t.REJECTED)
+            check(SECRET not in result.stdout, "the secret is in the report")
+            report = json.loads(result.stdout)
+            check(outcomes(report, "resources") == {RESOURCE: "taken", "no-path": "refused"}, f"{name}: {report}")
+            check(outcomes(report, "resource policy") == {"resource-policy": "taken"}, f"{name}: {report}")
+            check(outcomes(report, "reference values")["tenant_measurement"] == "taken", f"{name}: {report}")
+
+        for namespace, values in stored.items():
+            text = json.dumps({key: base64.urlsafe_b64encode(value).decode() for key, value in values.items()})
+            (folder / f"{namespace}.json").write_text(text)
+        imported("json", f'storage_type = "LocalJson"\nbackends.local_json.file_dir_path = "{folder}"')
+
+        if test_postgres.binaries() is None:
+            raise t.Skip("JSON files were imported; for the rest PostgreSQL's server is not installed")
+        with test_postgres.Cluster() as cluster:
+            cluster.create("trustee")
+            for namespace, values in stored.items():
+                cluster.sql("trustee", f"CREATE TABLE {namespace} (key TEXT PRIMARY KEY, value BYTEA)")
+                for key, value in values.items():
+                    cluster.sql("trustee", f"INSERT INTO {namespace} VALUES ('{key}', '\\x{value.hex()}')")
+            place = f'db = "trustee", username = "assay", host = "127.0.0.1", port = {cluster.port}'
+            storage = f'storage_type = "Postgres"\nbackends.postgres = {{ {place} }}'
+            imported("postgres", storage, "--postgres-password-file", cluster.password_file)
+            # Without the password, or the server: an error in words, and nothing half done.
+            config = folder / "postgres.toml"
+            said = w.run("import", "trustee", "--config", config, "--dry-run", expect=t.OUR_FAULT).text
+            check("IMP-006" in said and cluster.password not in said, said)
+        said = w.run("import", "trustee", "--config", config, "--dry-run", expect=t.OUR_FAULT).text
+        check("IMP-006" in said, said)
