@@ -233,12 +233,12 @@ fn sealed(row: &Row) -> Result<SealedResource, StoreError> {
     Ok(SealedResource { version: number(row, 0)?, created: time(row, 1)?, envelope })
 }
 
-/// The name that a version of a resource is sealed under.
-pub(crate) fn no_version() -> StoreError {
+fn no_version() -> StoreError {
     StoreError::Unexpected { detail: "no version".to_owned() }
 }
 
-fn record_name(path: &ResourcePath, version: u64) -> RecordName {
+/// The name that a version of a resource is sealed under.
+pub(crate) fn record_name(path: &ResourcePath, version: u64) -> RecordName {
     RecordName::new(
         "resource",
         &[path.as_str().as_bytes(), &version.to_be_bytes()],

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Judge::{By, NotNeeded};
-use super::{Context, Rule, Service, Verdict, wrong_type};
+use super::{Context, Rule, Service, Verdict, credentials, wrong_type};
 
 pub(super) const RULES: &[Rule] = &[
     Rule("attestation_token.trusted_certs_paths", By(certificates)),
@@ -33,6 +33,7 @@ fn key_sets(value: &Value, context: &Context<'_>) -> Verdict {
     let Some(sets) = texts(value) else { return wrong_type("a list of addresses") };
     match (context.service, sets.as_slice()) {
         (_, []) => Verdict::NotNeeded("it is empty"),
+        (Service::Remote, [one]) if one.contains('@') => credentials(),
         (Service::Remote, [one]) => match one.strip_prefix("file://") {
             Some(path) => Verdict::taken("attestation.trusted_keys", path),
             None if one.starts_with("https://") => Verdict::taken("attestation.trusted_keys", one.as_str()),
