@@ -36,6 +36,7 @@ import parts_cases
 import replica_cases
 import rvps_cases
 import secret_backend_cases
+import import_cases
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SEED = "11" * 32
@@ -1405,6 +1406,7 @@ operation_cases.register(sys.modules[__name__])
 replica_cases.register(sys.modules[__name__])
 rvps_cases.register(sys.modules[__name__])
 secret_backend_cases.register(sys.modules[__name__])
+import_cases.register(sys.modules[__name__])
 
 
 @case("the server of the agent's cases stops", needs=["agent_server"])

@@ -3,6 +3,7 @@
 mod audit;
 mod collateral;
 mod configfs_tsm;
+mod import;
 mod rvps;
 mod sealed_secret;
 mod store;
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use audit::{AuditCommand, ListArgs};
 pub(crate) use collateral::{CaArg, CollateralCommand, IntelTee, RefreshArgs, StoreArgs, VendorArg};
 pub(crate) use configfs_tsm::ConfigfsTsmArgs;
+pub(crate) use import::{ImportCommand, ImportKind, TrusteeArgs};
 pub(crate) use rvps::{RvpsArgs, RvpsCommand};
 pub(crate) use sealed_secret::{SealCommand, SealedSecretCommand, Signer};
 pub(crate) use store::{KeyCommand, KeyPurpose, StoreCommand, WhichStore};
@@ -91,6 +93,9 @@ pub(crate) enum Command {
     /// The server's configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Take over what another program stores.
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Measure a server (requests a second, latency, CPU, memory) or the agent (time added, memory, size).
     Bench(BenchArgs),
     /// Print the catalogue of checks and error codes.

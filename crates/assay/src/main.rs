@@ -81,6 +81,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Endorsement(command) => asynchronous(commands::endorsement::run(&command, out)),
         Command::Collateral(command) => asynchronous(commands::collateral::run(&command, out)),
         Command::Audit(command) => asynchronous(commands::audit::run(&command, out)),
+        Command::Import(command) => asynchronous(commands::import::run(&command, out)),
         Command::Bench(args) => asynchronous(commands::bench::run(&args, out)),
     }
 }

@@ -51,7 +51,7 @@ pub use messages::{
     VerificationRequest, policy_text,
 };
 pub use passport::{Opened, PassportError, PassportSettings, Passports};
-pub use policy_set::{PolicyInForce, PolicyListing, PolicySet, PolicySetError};
+pub use policy_set::{PolicyInForce, PolicyListing, PolicySet, PolicySetError, is_policy_id};
 pub use rate_limit::{AddressLimiter, Rate, client_address};
 pub use record::record;
 pub use registry::{BadAnchors, Registry, TrustSettings, catalogue};

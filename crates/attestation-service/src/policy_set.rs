@@ -265,7 +265,9 @@ async fn read(store: &Store, kind: PolicyKind, bundled: &Map, known: &Map) -> Re
     Ok(map)
 }
 
-fn is_policy_id(id: &str) -> bool {
+/// Whether a policy may be called `id`: 1 to 256 characters of `A-Z a-z 0-9 _ - . /`, no segment empty or
+/// beginning with a dot.
+pub fn is_policy_id(id: &str) -> bool {
     (1..=256).contains(&id.len())
         && id.split('/').all(|segment| !segment.is_empty() && !segment.starts_with('.'))
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/'))

@@ -28,6 +28,9 @@
 //! the holder of the guest's private key). Whoever can write to the database can therefore change
 //! policies or delete rows: the file's mode, or the rights in PostgreSQL, are what protects those.
 //!
+//! # Other programs' stores
+//! [`foreign`] reads what Trustee stores, for those who come from there.
+//!
 //! # Time
 //! The store reads no clock but to learn how far the database's is away ([`Store::clock`]): each call
 //! that depends on the time has `now` as an argument.
@@ -43,6 +46,7 @@ mod dump;
 mod error;
 mod export;
 mod feed;
+pub mod foreign;
 mod key_file;
 mod keyring;
 mod keys;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::changes::Topic;
 use crate::rows::{column, number, time};
-use crate::statement::{Row, statement};
+use crate::statement::{Row, Statement, statement};
 use crate::{Store, StoreError};
 
 /// What is known of a policy besides its text.
@@ -43,23 +43,30 @@ impl Store {
         digest: &Digest,
         now: UnixTime,
     ) -> Result<PolicyInfo, StoreError> {
+        let stored = self.put_policies(kind, &[(id, text, digest)], now).await?;
+        stored.into_iter().next().ok_or_else(|| StoreError::Unexpected { detail: "no version".to_owned() })
+    }
+
+    /// Stores policies of one kind, each an id, a text and its digest, as [`Store::put_policy`] does; all
+    /// or none. Returns them in the same order.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn put_policies(
+        &self,
+        kind: &str,
+        policies: &[(&str, &str, &Digest)],
+        now: UnixTime,
+    ) -> Result<Vec<PolicyInfo>, StoreError> {
+        let mut stored = Vec::with_capacity(policies.len());
         let mut writer = self.database().begin().await?;
-        let query = statement(
-            "INSERT INTO policies (kind, id, version, text, digest, created) VALUES ($1, $2, 1, $3, $4, $5) \
-             ON CONFLICT (kind, id) DO UPDATE SET version = policies.version + 1, text = excluded.text, \
-             digest = excluded.digest, created = excluded.created \
-             RETURNING id, version, digest, created",
-        )
-        .bind(kind)
-        .bind(id)
-        .bind(text)
-        .bind(digest.to_string())
-        .bind(now.0);
-        let rows = writer.fetch_all(query).await?;
+        for (id, text, digest) in policies {
+            let rows = writer.fetch_all(upsert(kind, id, text, digest, now)).await?;
+            stored.extend(rows.first().map(read_info).transpose()?);
+        }
         writer.touch(Topic::Policies).await?;
         writer.finish().await?;
-        let row = rows.first().ok_or_else(|| StoreError::Unexpected { detail: "no version".to_owned() })?;
-        read_info(row)
+        Ok(stored)
     }
 
     /// The policy of that kind and id.
@@ -119,6 +126,20 @@ impl Store {
         writer.finish().await?;
         Ok(changed > 0)
     }
+}
+
+fn upsert(kind: &str, id: &str, text: &str, digest: &Digest, now: UnixTime) -> Statement {
+    statement(
+        "INSERT INTO policies (kind, id, version, text, digest, created) VALUES ($1, $2, 1, $3, $4, $5) \
+         ON CONFLICT (kind, id) DO UPDATE SET version = policies.version + 1, text = excluded.text, \
+         digest = excluded.digest, created = excluded.created \
+         RETURNING id, version, digest, created",
+    )
+    .bind(kind)
+    .bind(id)
+    .bind(text)
+    .bind(digest.to_string())
+    .bind(now.0)
 }
 
 fn read_info(row: &Row) -> Result<PolicyInfo, StoreError> {

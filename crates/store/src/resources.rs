@@ -6,6 +6,7 @@ use assay_types::{ResourcePath, SecretBytes, UnixTime};
 use serde::Serialize;
 
 use crate::changes::Topic;
+use crate::database::Writer;
 use crate::resource_cache::{CachedResource, SealedResource};
 use crate::rows::{column, number, stored, time};
 use crate::seal::{Envelope, RecordName};
@@ -52,20 +53,48 @@ impl Store {
         value: &SecretBytes,
         now: UnixTime,
     ) -> Result<u64, StoreError> {
-        let size = value.expose().len();
-        if size > MAX_RESOURCE_LEN {
+        let versions = self.put_resources(&[(path, value)], now).await?;
+        versions.first().copied().ok_or_else(no_version)
+    }
+
+    /// Stores a new version of each, all or none. Returns their numbers, in the same order.
+    ///
+    /// # Errors
+    /// As [`Store::put_resource`].
+    pub async fn put_resources(
+        &self,
+        resources: &[(&ResourcePath, &SecretBytes)],
+        now: UnixTime,
+    ) -> Result<Vec<u64>, StoreError> {
+        if let Some(found) = resources.iter().map(|(_, v)| v.expose().len()).find(|n| *n > MAX_RESOURCE_LEN) {
             let what = "the resource".to_owned();
-            return Err(StoreError::TooLarge { what, limit: MAX_RESOURCE_LEN, found: size });
+            return Err(StoreError::TooLarge { what, limit: MAX_RESOURCE_LEN, found });
         }
+        let mut versions = Vec::with_capacity(resources.len());
         let mut writer = self.database().begin().await?;
+        for (path, value) in resources {
+            versions.push(self.insert_resource(&mut writer, path, value, now).await?);
+        }
+        writer.touch(Topic::Resources).await?;
+        writer.finish().await?;
+        Ok(versions)
+    }
+
+    async fn insert_resource(
+        &self,
+        writer: &mut Writer<'_>,
+        path: &ResourcePath,
+        value: &SecretBytes,
+        now: UnixTime,
+    ) -> Result<u64, StoreError> {
         let next = statement(
             "INSERT INTO resource_heads (path, latest) VALUES ($1, 1) \
              ON CONFLICT (path) DO UPDATE SET latest = resource_heads.latest + 1 RETURNING latest",
         )
         .bind(path.as_str());
         let rows = writer.fetch_all(next).await?;
-        let row = rows.first().ok_or_else(|| StoreError::Unexpected { detail: "no version".to_owned() })?;
-        let version = number(row, 0)?;
+        let version = number(rows.first().ok_or_else(no_version)?, 0)?;
+        let size = u64::try_from(value.expose().len()).unwrap_or(u64::MAX);
         let envelope = self.sealer().seal(&record_name(path, version), value.expose())?;
         let insert = statement(
             "INSERT INTO resources (path, version, created, size, kek_id, wrapped_key, sealed) \
@@ -74,13 +103,11 @@ impl Store {
         .bind(path.as_str())
         .bind(stored(version)?)
         .bind(now.0)
-        .bind(stored(u64::try_from(size).unwrap_or(u64::MAX))?)
+        .bind(stored(size)?)
         .bind(envelope.kek_id)
         .bind(envelope.wrapped_key)
         .bind(envelope.sealed);
         writer.execute(insert).await?;
-        writer.touch(Topic::Resources).await?;
-        writer.finish().await?;
         Ok(version)
     }
 
@@ -204,6 +231,10 @@ fn sealed(row: &Row) -> Result<SealedResource, StoreError> {
     let envelope =
         Envelope { kek_id: column(row, 2)?, wrapped_key: column(row, 3)?, sealed: column(row, 4)? };
     Ok(SealedResource { version: number(row, 0)?, created: time(row, 1)?, envelope })
+}
+
+fn no_version() -> StoreError {
+    StoreError::Unexpected { detail: "no version".to_owned() }
 }
 
 /// The name that a version of a resource is sealed under.

@@ -19,6 +19,7 @@ mod emulate_tsm;
 mod emulate_vault;
 pub(crate) mod endorsement;
 pub(crate) mod explain;
+pub(crate) mod import;
 pub(crate) mod key;
 pub(crate) mod metrics;
 pub(crate) mod policy;

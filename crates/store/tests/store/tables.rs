@@ -25,6 +25,31 @@ async fn a_resource_is_read_back_in_every_version() {
 }
 
 #[tokio::test]
+async fn many_resources_or_policies_are_stored_in_one_go_or_none() {
+    let place = Place::new();
+    let store = place.open().await;
+    let (one, two) = (path("default/key/1"), path("default/key/2"));
+    store.put_resource(&two, &secret("before"), NOW).await.unwrap();
+    let (first, second) = (secret("one"), secret("two"));
+    let large = assay_types::SecretBytes::new(vec![0; MAX_RESOURCE_LEN + 1]);
+    let refused = store.put_resources(&[(&one, &first), (&two, &large)], NOW).await.unwrap_err();
+    assert!(matches!(refused, StoreError::TooLarge { .. }), "{refused}");
+    assert_eq!(store.get_resource(&one).await.unwrap(), None);
+    let both = store.put_resources(&[(&one, &first), (&two, &second)], NOW).await.unwrap();
+    assert_eq!(both, [1, 2]);
+    assert_eq!(store.get_resource(&two).await.unwrap().unwrap().value, second);
+    assert_eq!(store.put_resources(&[], NOW).await.unwrap(), []);
+
+    let (a, b) = (Digest::sha384(b"a"), Digest::sha384(b"b"));
+    store.put_policy("attestation", "b", "before", &a, NOW).await.unwrap();
+    let policies = [("a", "text a", &a), ("b", "text b", &b)];
+    let stored = store.put_policies("attestation", &policies, NOW).await.unwrap();
+    let versions: Vec<(&str, u64)> = stored.iter().map(|info| (info.id.as_str(), info.version)).collect();
+    assert_eq!(versions, [("a", 1), ("b", 2)]);
+    assert_eq!(store.get_policy("attestation", "b").await.unwrap().unwrap().text, "text b");
+}
+
+#[tokio::test]
 async fn a_deleted_resource_is_gone_and_its_version_numbers_are_not_given_again() {
     let place = Place::new();
     let store = place.open().await;
