@@ -30,7 +30,10 @@ import urllib.request
 
 import agent_bad_input_cases
 import agent_cases
+import audit_cases
 import operation_cases
+import replica_cases
+import rvps_cases
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SEED = "11" * 32
@@ -261,6 +264,21 @@ def claims_of(jwt):
 def reference_value_message(values):
     payload = base64.b64encode(json.dumps(values).encode()).decode()
     return {"version": "0.1.0", "type": "sample", "payload": payload}
+
+
+def good_reference_values(w):
+    """What makes the good guest affirming."""
+    claims = w.verify(w.evidence, "--anchors", w.roots, expect=ACCEPTED)["claims"]
+    values = {
+        "snp_launch_measurement": "measurement", "snp_bootloader": "reported_tcb_bootloader",
+        "snp_microcode": "reported_tcb_microcode", "snp_snp_svn": "reported_tcb_snp", "snp_tee_svn": "reported_tcb_tee",
+        "snp_smt_enabled": "platform_smt_enabled", "snp_tsme_enabled": "platform_tsme_enabled",
+        "snp_guest_abi_major": "policy_abi_major", "snp_guest_abi_minor": "policy_abi_minor",
+        "snp_single_socket": "policy_single_socket", "snp_smt_allowed": "policy_smt_allowed",
+    }
+    message = {name: [find(claims, claim)] for name, claim in values.items()}
+    check(None not in [v[0] for v in message.values()], f"a claim is missing: {message}")
+    return message
 
 
 def problem(body):
@@ -675,16 +693,7 @@ def roles(w):
 @case("a secret and the reference values of the good guest are stored", needs=["admin_token", "verify_good"])
 def stored(w):
     w.admin("POST", f"/kbs/v0/resource/{RESOURCE}", SECRET, headers={"Content-Type": "application/octet-stream"})
-    claims = w.verify(w.evidence, "--anchors", w.roots, expect=ACCEPTED)["claims"]
-    values = {
-        "snp_launch_measurement": "measurement", "snp_bootloader": "reported_tcb_bootloader",
-        "snp_microcode": "reported_tcb_microcode", "snp_snp_svn": "reported_tcb_snp", "snp_tee_svn": "reported_tcb_tee",
-        "snp_smt_enabled": "platform_smt_enabled", "snp_tsme_enabled": "platform_tsme_enabled",
-        "snp_guest_abi_major": "policy_abi_major", "snp_guest_abi_minor": "policy_abi_minor",
-        "snp_single_socket": "policy_single_socket", "snp_smt_allowed": "policy_smt_allowed",
-    }
-    message = {name: [find(claims, claim)] for name, claim in values.items()}
-    check(None not in [v[0] for v in message.values()], f"a claim is missing: {message}")
+    message = good_reference_values(w)
     w.admin("POST", "/kbs/v0/reference-value", reference_value_message(message))
     answer = json.loads(w.admin("GET", "/kbs/v0/reference-value/snp_launch_measurement"))
     check(message["snp_launch_measurement"][0] in json.dumps(answer), f"read back: {answer}")
@@ -1386,9 +1395,12 @@ def generated_documents(w):
         check(written == path.read_bytes(), f"{name} is out of date: make docs")
 
 
+audit_cases.register(sys.modules[__name__])
 agent_cases.register(sys.modules[__name__])
 agent_bad_input_cases.register(sys.modules[__name__])
 operation_cases.register(sys.modules[__name__])
+replica_cases.register(sys.modules[__name__])
+rvps_cases.register(sys.modules[__name__])
 
 
 @case("the server of the agent's cases stops", needs=["agent_server"])

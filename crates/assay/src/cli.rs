@@ -1,8 +1,11 @@
 //! The command line: one verb, one job.
 
+mod audit;
 mod collateral;
 mod configfs_tsm;
+mod rvps;
 mod sealed_secret;
+mod store;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,9 +13,12 @@ use std::path::PathBuf;
 use assay_types::Tee;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use audit::{AuditCommand, ListArgs};
 pub(crate) use collateral::{CaArg, CollateralCommand, IntelTee, RefreshArgs, StoreArgs, VendorArg};
 pub(crate) use configfs_tsm::ConfigfsTsmArgs;
+pub(crate) use rvps::{RvpsArgs, RvpsCommand};
 pub(crate) use sealed_secret::{SealCommand, SealedSecretCommand, Signer};
+pub(crate) use store::{KeyCommand, KeyPurpose, StoreCommand, WhichStore};
 
 /// Confidential-computing attestation: prove what a guest is, and give it its secrets.
 #[derive(Debug, Parser)]
@@ -50,6 +56,9 @@ pub(crate) enum Command {
     /// The values that evidence is compared with.
     #[command(subcommand)]
     ReferenceValue(ReferenceValueCommand),
+    /// A reference value provider over gRPC, Assay's or Trustee's.
+    #[command(subcommand)]
+    Rvps(RvpsCommand),
     /// Endorsements of Arm CCA platforms and realms: CoRIMs and JSON stores.
     #[command(subcommand)]
     Endorsement(EndorsementCommand),
@@ -68,6 +77,15 @@ pub(crate) enum Command {
     /// Administrators' keys and tokens.
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// The audit log: what was decided and done, by whom; unchanged since.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// The keys of a server's store: listed, and exchanged beside running servers.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// A server's store as a whole: its schema, its export, its state.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// The server's configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -610,6 +628,10 @@ pub(crate) enum EmulateCommand {
     /// Present the kernel files of a confidential guest under a directory, so that an agent whose device root it is
     /// attests as on hardware: configfs-tsm; with TDX also its registers and event log. Stays until it is stopped.
     ConfigfsTsm(ConfigfsTsmArgs),
+    /// Play many guests against a server, or several behind one address: each attests and fetches a resource,
+    /// begins again when a server fails it, and looks whether every answer is right. Exit code 1 when one was
+    /// not.
+    Guests(GuestsArgs),
     /// Write the public key that signs the CoRIMs of a seed.
     CorimSigner {
         /// 64 hexadecimal digits.
@@ -726,6 +748,34 @@ pub(crate) enum ConfigCommand {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GuestsArgs {
+    /// The address, plain HTTP; each request is a connection of its own.
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) addr: SocketAddr,
+    /// How many guests.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) count: u64,
+    /// How many at a time.
+    #[arg(long, default_value_t = 8)]
+    pub(crate) clients: usize,
+    /// Their TEE.
+    #[arg(long, default_value = "snp")]
+    pub(crate) tee: Tee,
+    /// 64 hexadecimal digits.
+    #[arg(long, value_name = "HEX64")]
+    pub(crate) seed: String,
+    /// The resource that each fetches.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) get: String,
+    /// What it must be: a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) expect: PathBuf,
+    /// How long all of it may take.
+    #[arg(long, default_value_t = 300)]
+    pub(crate) within_seconds: u64,
 }
 
 #[derive(Debug, Args)]

@@ -10,11 +10,13 @@ mod commands;
 mod data_dir;
 mod exit;
 mod file_values;
+mod follow;
 mod guest;
 mod guest_process;
 mod output;
 mod process;
 mod reload;
+mod rvps;
 mod server;
 mod settings;
 mod shutdown;
@@ -66,13 +68,17 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::PolicyTrial => Ok(Exit::Failure),
         Command::Demo(args) => asynchronous(commands::demo::run(&args, out)),
         Command::Admin(command) => asynchronous(commands::admin::run(&command, out)),
+        Command::Key(command) => asynchronous(commands::key::run(&command, out)),
+        Command::Store(command) => asynchronous(commands::store::run(&command, out)),
         Command::Attest(args) => asynchronous(commands::attest::run(&args, out)),
         Command::Explain(args) => asynchronous(commands::explain::run(&args, out)),
         Command::Resource(command) => asynchronous(commands::resource::run(&command, out)),
         Command::Policy(command) => asynchronous(commands::policy::run(&command, out)),
+        Command::Rvps(command) => asynchronous(commands::rvps::run(&command, out)),
         Command::ReferenceValue(command) => asynchronous(commands::reference_value::run(&command, out)),
         Command::Endorsement(command) => asynchronous(commands::endorsement::run(&command, out)),
         Command::Collateral(command) => asynchronous(commands::collateral::run(&command, out)),
+        Command::Audit(command) => asynchronous(commands::audit::run(&command, out)),
         Command::Bench(args) => asynchronous(commands::bench::run(&args, out)),
     }
 }

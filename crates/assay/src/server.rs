@@ -11,6 +11,7 @@ use assay_attestation_service::{
     ATTESTATION_POLICIES, AttestationService, KeySettings, PolicySet, RESOURCE_POLICIES, Registry, TokenKeys,
     TokenSettings, TrustSettings,
 };
+use assay_audit::AuditLog;
 use assay_collateral::CollateralService;
 use assay_key_broker_service::{KeyBroker, Parts, Rate};
 use assay_policy::PolicyKind;
@@ -26,15 +27,20 @@ use assay_veraison::{VeraisonClient, VeraisonSettings};
 
 use crate::clock::SystemClock;
 use crate::commands::policy_offline::admission;
+use crate::follow::Followers;
 use crate::output;
 use crate::settings::{CcaVerifierKind, Settings};
 
 /// The parts of a server that its caller needs.
 pub(crate) struct Built {
     pub(crate) broker: KeyBroker,
-    pub(crate) values: Arc<ReferenceValues>,
+    /// The reference values of the store; `None` where they are elsewhere.
+    pub(crate) values: Option<Arc<ReferenceValues>>,
+    /// Who wants to hear of changes by other processes.
+    pub(crate) followers: Followers,
     pub(crate) authority: Arc<Authority>,
     pub(crate) store: Store,
+    pub(crate) audit: AuditLog,
     pub(crate) collateral: CollateralService,
     /// Whether the admin key did not exist before.
     pub(crate) made_admin_key: bool,
@@ -43,8 +49,9 @@ pub(crate) struct Built {
 /// Opens the store and puts the parts together. What does not exist yet is made: data directory,
 /// key-encryption key, store, admin key, signing key.
 pub(crate) async fn build(settings: &Settings, operation: &Operation) -> anyhow::Result<Built> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = crate::store::open(settings, true).await?;
+    // All replicas go by the database's clock.
+    let clock: Arc<dyn Clock> = store.clock(Arc::new(SystemClock));
     let admin_keys = Arc::new(crate::admin::keys(settings, &store, Arc::clone(&clock)).await?);
     let made_admin_key = admin_keys.made();
     let clients = settings.access.clients.clone();
@@ -68,14 +75,11 @@ pub(crate) async fn build(settings: &Settings, operation: &Operation) -> anyhow:
         PolicySet::load(PolicyKind::Resource, RESOURCE_POLICIES, store.clone(), admission()?, clock.clone())
             .await?,
     );
-    let values = Arc::new(ReferenceValues::load_with(store.clone(), clock.clone(), corims(settings)?).await?);
-    let key_settings = KeySettings {
-        algorithm: SigningAlgorithm::from_name(&settings.token.algorithm).context("token.algorithm")?,
-        sign_for: settings.token.rotate_days * 86_400,
-        publish_after: settings.token.lifetime_seconds + 3600,
-    };
-    let keys =
-        Arc::new(TokenKeys::load(store.clone(), key_settings, &settings.token.issuer, clock.clone()).await?);
+    let values = crate::rvps::source(settings, &store, clock.clone()).await?;
+    let keys = Arc::new(
+        TokenKeys::load(store.clone(), key_settings(settings)?, &settings.token.issuer, clock.clone())
+            .await?,
+    );
     let token_settings = TokenSettings {
         issuer: settings.token.issuer.clone(),
         lifetime: settings.token.lifetime_seconds,
@@ -84,23 +88,47 @@ pub(crate) async fn build(settings: &Settings, operation: &Operation) -> anyhow:
     let attestation = Arc::new(AttestationService::new(
         registry,
         collateral.clone(),
-        policies,
-        Arc::clone(&values),
-        keys,
+        Arc::clone(&policies),
+        values.source,
+        Arc::clone(&keys),
         token_settings,
         clock.clone(),
     ));
+    let process = concat!("assay ", env!("CARGO_PKG_VERSION"), " serve");
+    let audit = AuditLog::open(store.clone(), clock.clone(), settings.audit.settings(), process)
+        .await
+        .context("the audit log")?;
     let broker = KeyBroker::new(Parts {
         store: store.clone(),
         attestation,
-        resource_policies,
+        resource_policies: Arc::clone(&resource_policies),
         authority: Arc::clone(&authority),
+        audit: audit.clone(),
         settings: broker_settings(settings)?,
         operation: operation.clone(),
         clock,
     })
     .await?;
-    Ok(Built { broker, values, authority, store, collateral, made_admin_key })
+    let mut followers = Followers::default();
+    followers.policies("attestation policies", &policies);
+    followers.policies("resource policies", &resource_policies);
+    followers.token_keys(&keys);
+    followers.broker(&broker);
+    followers.authority(&authority);
+    if let Some(values) = &values.local {
+        followers.values(values);
+    }
+    let values = values.local;
+    Ok(Built { broker, values, followers, authority, store, audit, collateral, made_admin_key })
+}
+
+/// How keys that sign tokens are made.
+pub(crate) fn key_settings(settings: &Settings) -> anyhow::Result<KeySettings> {
+    Ok(KeySettings {
+        algorithm: SigningAlgorithm::from_name(&settings.token.algorithm).context("token.algorithm")?,
+        sign_for: settings.token.rotate_days * 86_400,
+        publish_after: settings.token.lifetime_seconds + 3600,
+    })
 }
 
 fn registry(settings: &Settings, trust: TrustSettings, clock: Arc<dyn Clock>) -> anyhow::Result<Registry> {

@@ -3,7 +3,10 @@
 //! keys are refused.
 
 mod access;
+mod audit;
 mod collateral;
+mod reference_values;
+mod store;
 mod telemetry;
 
 use std::net::SocketAddr;
@@ -13,7 +16,10 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use access::Access;
+pub(crate) use audit::Audit;
 pub(crate) use collateral::{Collateral, IntelUpdate};
+pub(crate) use reference_values::{RemoteValues, RvpsDoor};
+pub(crate) use store::{KeyEncryption, KeySourceKind, StoreSettings};
 pub(crate) use telemetry::Telemetry;
 
 /// The whole configuration.
@@ -23,11 +29,16 @@ pub(crate) struct Settings {
     pub(crate) server: Server,
     pub(crate) limits: Limits,
     pub(crate) token: Token,
+    pub(crate) store: StoreSettings,
+    pub(crate) key_encryption: KeyEncryption,
     pub(crate) access: Access,
     pub(crate) collateral: Collateral,
     pub(crate) snp: Snp,
     pub(crate) tee: Tees,
     pub(crate) corim: Corim,
+    pub(crate) audit: Audit,
+    pub(crate) reference_values: RemoteValues,
+    pub(crate) rvps: RvpsDoor,
     pub(crate) danger: Danger,
     pub(crate) log: Log,
     pub(crate) telemetry: Telemetry,
@@ -126,7 +137,9 @@ pub(crate) struct Danger {
     pub(crate) allow_sample: bool,
     pub(crate) allow_unsigned_corim: bool,
     pub(crate) allow_test_keys: bool,
+    pub(crate) plaintext_store: bool,
     pub(crate) telemetry_plain_http: bool,
+    pub(crate) plaintext_reference_values: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -205,7 +218,16 @@ impl Default for Log {
 }
 
 /// Every key with its meaning, in the order of the file: these, with those of the modules between.
-const KEYS: [&[(&str, &str)]; 5] = [KEYS_BEFORE, access::KEYS, collateral::KEYS, KEYS_AFTER, telemetry::KEYS];
+const KEYS: [&[(&str, &str)]; 8] = [
+    KEYS_BEFORE,
+    store::KEYS,
+    access::KEYS,
+    collateral::KEYS,
+    audit::KEYS,
+    reference_values::KEYS,
+    KEYS_AFTER,
+    telemetry::KEYS,
+];
 
 const KEYS_BEFORE: &[(&str, &str)] = &[
     ("server.listen", "The address to listen on."),
@@ -287,8 +309,16 @@ const KEYS_AFTER: &[(&str, &str)] = &[
         "DANGER: take Arm CCA evidence under keys whose private half is public. Anyone can make it.",
     ),
     (
+        "danger.plaintext_store",
+        "DANGER: speak to PostgreSQL on other machines without TLS. Whoever is in between reads and changes all.",
+    ),
+    (
         "danger.telemetry_plain_http",
         "DANGER: send spans in the clear to another machine. Who listens learns which requests are made.",
+    ),
+    (
+        "danger.plaintext_reference_values",
+        "DANGER: reference_values.address may be plain HTTP beyond loopback. Whoever is on the way chooses the values.",
     ),
     ("log.level", "error, warn, info, debug or trace; or a filter such as `info,sqlx=warn`."),
     ("log.json", "One JSON object a line."),
@@ -345,10 +375,13 @@ impl Settings {
             self.tee.cca.verifier == CcaVerifierKind::Native || self.tee.cca.veraison_url.is_some(),
             "tee.cca.verifier is veraison; then tee.cca.veraison_url is needed"
         );
+        self.store.check()?;
         self.access.check()?;
         self.collateral.check()?;
         self.telemetry.check(self.danger.telemetry_plain_http)?;
         assay_telemetry::Guard::check_filter(&self.log.level).context("log.level")?;
+        self.reference_values.check(self.danger.plaintext_reference_values)?;
+        self.rvps.check()?;
         anyhow::ensure!(!self.snp.allowed_vmpl.is_empty(), "snp.allowed_vmpl is empty: no report could pass");
         Ok(())
     }
@@ -435,6 +468,8 @@ mod tests {
             ("[collateral]\nintel_service = \"pccs\"", "collateral.intel_url"),
             ("[collateral]\nintel_service = \"other\"", "other"),
             ("[tee.cca]\nverifier = \"veraison\"", "tee.cca.veraison_url"),
+            ("[reference_values]\naddress = \"http://rvps\"", "reference_values: address"),
+            ("[rvps]\nlisten = \"0.0.0.0:1\"", "rvps.listen"),
             ("[tee.cca]\nverifier = \"other\"", "other"),
             ("[tee.tdx]\nverifier = \"native\"", "tdx"),
             ("[server]\nlisten = 5", "listen"),

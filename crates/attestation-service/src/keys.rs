@@ -7,7 +7,8 @@ use assay_store::{KeyRecord, Store, StoreError};
 use assay_token::{Issuer, JwkSet, KeySet, RetiredKey, SigningAlgorithm, SigningKey, TokenError};
 use assay_types::{Clock, Coded, Fault, UnixTime, Validity};
 
-const PURPOSE: &str = "token-signing";
+/// The purpose of these keys in the store.
+pub const TOKEN_SIGNING_PURPOSE: &str = "token-signing";
 
 /// How signing keys are made and how long they serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,11 +69,25 @@ impl Coded for KeyError {
     }
 }
 
-/// The keys at one moment.
+/// How long a new key is published before it signs, in seconds: until then every replica has read it, and
+/// whoever fetched the published keys a moment ago.
+pub const PUBLISH_AHEAD: i64 = 5;
+
+/// The keys of one reading.
 struct Snapshot {
-    keys: Arc<KeySet>,
+    /// From when on which set is in force, the newest first. All sets publish the same keys.
+    steps: Vec<(UnixTime, Arc<KeySet>)>,
+    /// The newest key.
+    kid: String,
     created: UnixTime,
     sign_until: UnixTime,
+}
+
+impl Snapshot {
+    /// The set in force; the oldest when none is yet (the clock of whoever made it is ahead).
+    fn at(&self, now: UnixTime) -> Option<&Arc<KeySet>> {
+        self.steps.iter().find(|(from, _)| *from <= now).or(self.steps.last()).map(|(_, keys)| keys)
+    }
 }
 
 /// The keys that sign tokens.
@@ -81,6 +96,7 @@ pub struct TokenKeys {
     settings: KeySettings,
     name: String,
     clock: Arc<dyn Clock>,
+    first: Arc<KeySet>,
     snapshot: ArcSwap<Snapshot>,
 }
 
@@ -98,13 +114,15 @@ impl TokenKeys {
     ) -> Result<Self, KeyError> {
         let now = clock.now();
         // Of several processes that start on an empty store, one key wins for all.
-        store.first_key(PURPOSE, || new_key(&settings, name, now)).await?;
+        store.first_key(TOKEN_SIGNING_PURPOSE, || new_key(&settings, name, now)).await?;
         let snapshot = read(&store).await?;
+        let first = Arc::clone(snapshot.at(now).ok_or(KeyError::NoKey)?);
         let keys = TokenKeys {
             store,
             settings,
             name: name.to_owned(),
             clock,
+            first,
             snapshot: ArcSwap::from_pointee(snapshot),
         };
         keys.rotate_if_due().await?;
@@ -113,26 +131,39 @@ impl TokenKeys {
 
     /// The keys in force; [`KeySet::current`] signs.
     pub fn current(&self) -> Arc<KeySet> {
-        Arc::clone(&self.snapshot.load().keys)
+        let snapshot = self.snapshot.load();
+        match snapshot.at(self.clock.now()) {
+            Some(keys) => Arc::clone(keys),
+            // Reading them gives one at least.
+            None => Arc::clone(&self.first),
+        }
     }
 
     /// The published keys (RFC 7517, section 5).
     pub fn jwks(&self) -> JwkSet {
-        self.snapshot.load().keys.jwks(self.clock.now())
+        self.current().jwks(self.clock.now())
     }
 
-    /// Puts a new key in force; the old ones stay published until their tokens ended.
+    /// Makes a new key. It is published at once and signs [`PUBLISH_AHEAD`] seconds later; the old ones
+    /// stay published until their tokens ended. Returns its id.
     ///
     /// # Errors
     /// [`KeyError`]; the old key stays in force then.
-    pub async fn rotate(&self) -> Result<(), KeyError> {
-        // Later than the key it replaces, even when both are made within one second: the newest signs.
-        let created = self.clock.now().max(self.snapshot.load().created.plus(1));
-        self.store.put_key(new_key(&self.settings, &self.name, created)?).await?;
-        self.reload().await
+    pub async fn rotate(&self) -> Result<String, KeyError> {
+        let key = self.next_key()?;
+        let kid = key.kid.clone();
+        self.store.put_key(key).await?;
+        self.reload().await?;
+        Ok(kid)
     }
 
-    /// Rotates when the current key signed long enough, and forgets keys whose tokens ended. True
+    fn next_key(&self) -> Result<KeyRecord, KeyError> {
+        // Later than the key it replaces, even when both are made within one second: the newest signs.
+        let from = self.clock.now().plus(PUBLISH_AHEAD).max(self.snapshot.load().created.plus(1));
+        new_key(&self.settings, &self.name, from)
+    }
+
+    /// Rotates when the newest key signed long enough, and forgets keys whose tokens ended. True
     /// when it rotated.
     ///
     /// # Errors
@@ -140,11 +171,14 @@ impl TokenKeys {
     pub async fn rotate_if_due(&self) -> Result<bool, KeyError> {
         let now = self.clock.now();
         self.store.delete_expired_keys(now).await?;
-        if now < self.snapshot.load().sign_until {
+        let newest = self.snapshot.load_full();
+        if now < newest.sign_until {
             return Ok(false);
         }
-        self.rotate().await?;
-        Ok(true)
+        // Other replicas find the same: one of them makes the key.
+        let made = self.store.put_next_key(self.next_key()?, &newest.kid).await?;
+        self.reload().await?;
+        Ok(made)
     }
 
     /// Reads the keys again: another process may have rotated them.
@@ -165,7 +199,7 @@ fn new_key(settings: &KeySettings, name: &str, now: UnixTime) -> Result<KeyRecor
     // Relying parties check the certificate's dates: it outlives the last token by its own margin.
     let validity = Validity { not_before: now.plus(-300), not_after: expires };
     Ok(KeyRecord {
-        purpose: PURPOSE.to_owned(),
+        purpose: TOKEN_SIGNING_PURPOSE.to_owned(),
         kid: key.kid().to_owned(),
         algorithm: settings.algorithm.as_str().to_owned(),
         certificate: Some(key.self_signed_certificate(name, validity)?),
@@ -177,21 +211,23 @@ fn new_key(settings: &KeySettings, name: &str, now: UnixTime) -> Result<KeyRecor
 }
 
 async fn read(store: &Store) -> Result<Snapshot, KeyError> {
-    // Newest first: the first one signs.
-    let mut records = store.keys(PURPOSE).await?.into_iter();
-    let newest = records.next().ok_or(KeyError::NoKey)?;
-    let retired = records
-        .map(|record| {
-            Ok(RetiredKey { jwk: signing_key(&record)?.public_jwk().clone(), until: record.expires })
-        })
-        .collect::<Result<Vec<_>, KeyError>>()?;
-    let key = signing_key(&newest)?;
-    let issuer = Issuer::new(key, newest.certificate.map(|certificate| vec![certificate]))?;
-    Ok(Snapshot {
-        keys: Arc::new(KeySet::new(issuer, retired)),
-        created: newest.created,
-        sign_until: newest.sign_until,
-    })
+    // Newest first.
+    let records = store.keys(TOKEN_SIGNING_PURPOSE).await?;
+    let newest = records.first().ok_or(KeyError::NoKey)?;
+    let mut steps = Vec::with_capacity(records.len());
+    for record in &records {
+        let others = records
+            .iter()
+            .filter(|other| other.kid != record.kid)
+            .map(|other| {
+                Ok(RetiredKey { jwk: signing_key(other)?.public_jwk().clone(), until: other.expires })
+            })
+            .collect::<Result<Vec<_>, KeyError>>()?;
+        let chain = record.certificate.clone().map(|certificate| vec![certificate]);
+        let issuer = Issuer::new(signing_key(record)?, chain)?;
+        steps.push((record.created, Arc::new(KeySet::new(issuer, others))));
+    }
+    Ok(Snapshot { steps, kid: newest.kid.clone(), created: newest.created, sign_until: newest.sign_until })
 }
 
 fn signing_key(record: &KeyRecord) -> Result<SigningKey, KeyError> {

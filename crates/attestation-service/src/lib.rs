@@ -7,6 +7,7 @@
 //! service holds no lock across I/O: policies, reference values and keys are unchanging snapshots.
 
 mod appraise;
+mod audited;
 mod authenticate;
 mod cache;
 mod defaults;
@@ -21,11 +22,12 @@ mod structured;
 mod verdict;
 
 pub use appraise::{Appraisal, CHECKS as APPRAISAL_CHECKS};
+pub use audited::verdict_event;
 pub use cache::StoreCache;
 pub use defaults::{ATTESTATION_POLICIES, RESOURCE_POLICIES, RESOURCE_POLICY_ID};
 pub use error::EvaluationError;
 pub use issue::{Issued, TokenSettings};
-pub use keys::{KeyError, KeySettings, TokenKeys};
+pub use keys::{KeyError, KeySettings, PUBLISH_AHEAD, TOKEN_SIGNING_PURPOSE, TokenKeys};
 pub use policy_set::{PolicyInForce, PolicyListing, PolicySet, PolicySetError};
 pub use registry::{BadAnchors, Registry, TrustSettings, catalogue};
 pub use service::{

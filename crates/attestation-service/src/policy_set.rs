@@ -129,21 +129,7 @@ impl PolicySet {
             };
             fallback.insert(entry.id.clone(), Arc::new(entry));
         }
-        let mut map = fallback.clone();
-        for stored in store.all_policies(kind.as_str()).await? {
-            let policy = Policy::bundled(kind, &stored.text);
-            if let Err(error) = &policy {
-                tracing::error!(policy = %stored.info.id, %error, "a stored policy no longer compiles");
-            }
-            let entry = PolicyInForce {
-                id: stored.info.id.clone(),
-                version: stored.info.version,
-                created: Some(stored.info.created),
-                policy,
-                text: Arc::from(stored.text),
-            };
-            map.insert(stored.info.id, Arc::new(entry));
-        }
+        let map = read(&store, kind, &fallback, &Map::new()).await?;
         Ok(PolicySet {
             kind,
             bundled: fallback,
@@ -153,6 +139,18 @@ impl PolicySet {
             admission,
             clock,
         })
+    }
+
+    /// Reads the stored policies again: another process may have changed them. What did not change is not
+    /// compiled again.
+    ///
+    /// # Errors
+    /// When the store cannot be read; what was in force stays in force then.
+    pub async fn reload(&self) -> Result<(), PolicySetError> {
+        let _changing = self.changing.lock().await;
+        let map = read(&self.store, self.kind, &self.bundled, &self.in_force.load_full()).await?;
+        self.in_force.store(Arc::new(map));
+        Ok(())
     }
 
     /// The policy called `id`.
@@ -235,6 +233,36 @@ impl PolicySet {
         self.in_force.store(Arc::new(map));
         Ok(true)
     }
+}
+
+/// The stored policies over the bundled ones. Those of `known` that are still as stored are taken over.
+async fn read(store: &Store, kind: PolicyKind, bundled: &Map, known: &Map) -> Result<Map, StoreError> {
+    let mut map = bundled.clone();
+    for stored in store.all_policies(kind.as_str()).await? {
+        let same = known.get(&stored.info.id).filter(|entry| {
+            entry.version == stored.info.version
+                && entry.created == Some(stored.info.created)
+                && *entry.text == *stored.text
+        });
+        let entry = match same {
+            Some(entry) => Arc::clone(entry),
+            None => {
+                let policy = Policy::bundled(kind, &stored.text);
+                if let Err(error) = &policy {
+                    tracing::error!(policy = %stored.info.id, %error, "a stored policy no longer compiles");
+                }
+                Arc::new(PolicyInForce {
+                    id: stored.info.id.clone(),
+                    version: stored.info.version,
+                    created: Some(stored.info.created),
+                    policy,
+                    text: Arc::from(stored.text),
+                })
+            }
+        };
+        map.insert(stored.info.id, entry);
+    }
+    Ok(map)
 }
 
 fn is_policy_id(id: &str) -> bool {

@@ -11,7 +11,7 @@
 
 mod support;
 
-use assay_attestation_service::EvaluationError;
+use assay_attestation_service::{EvaluationError, PUBLISH_AHEAD};
 use assay_token::{TokenVerifier, TrustedKeys};
 use assay_types::{Clock as _, Coded as _, Fault, Outcome, Tee, TrustTier, UnixTime, VerifyError};
 use serde_json::json;
@@ -199,9 +199,13 @@ async fn a_policy_cannot_use_the_tokens_own_names_in_either_spelling() {
             "package policy\nimport rego.v1\ntrust_claims := {{\"executables\": 2}}\nextensions := [{{\"name\": \"{name}\", \"key\": -1, \"value\": 1}}]\n"
         );
         let stored_policy = Some(("default_cpu", text.leak() as &'static str));
-        let world =
-            World::with(Options { trust_emulator: true, allow_sample: true, stored_policy, layered: false })
-                .await;
+        let world = World::with(Options {
+            trust_emulator: true,
+            allow_sample: true,
+            stored_policy,
+            ..Options::default()
+        })
+        .await;
         let error = world.attest(Guest::of(Tee::Sample)).await.unwrap_err();
         assert_eq!(error.fault(), Fault::Internal, "{name}");
         assert!(error.to_string().contains("a name that the token itself uses"), "{name}: {error}");
@@ -213,12 +217,16 @@ async fn rotated_keys_stay_published_until_their_tokens_ended() {
     let world = World::new().await;
     let before = world.attest(Guest::of(Tee::Sample)).await.unwrap();
     world.service.keys().rotate().await.unwrap();
+    let meanwhile = world.attest(Guest::of(Tee::Sample)).await.unwrap();
+    world.clock.advance(PUBLISH_AHEAD);
     let after = world.attest(Guest::of(Tee::Sample)).await.unwrap();
     let verifier =
         TokenVerifier::new(TrustedKeys { jwks: world.service.keys().jwks(), ..TrustedKeys::default() })
             .unwrap();
-    let kids = [&before, &after].map(|issued| verifier.verify(&issued.token, NOW).unwrap().kid);
-    assert_ne!(kids[0], kids[1]);
+    let now = NOW.plus(PUBLISH_AHEAD);
+    let kids = [&before, &meanwhile, &after].map(|issued| verifier.verify(&issued.token, now).unwrap().kid);
+    assert_eq!(kids[0], kids[1], "the new key is published before it signs");
+    assert_ne!(kids[0], kids[2]);
     // Long after: the old key is gone, and the current one rotates by itself.
     world.clock.advance(100 * 86_400);
     assert!(world.service.keys().rotate_if_due().await.unwrap());

@@ -10,7 +10,7 @@ use assay_attestation_service::{Evaluation, Issued};
 use assay_listener::Connection;
 use assay_store::{AttestedSession, StoreError};
 use assay_token::{EarForm, EarMedia};
-use assay_types::{Attestation, AttestationAnswer, Coded as _, HashAlgorithm};
+use assay_types::{Attestation, AttestationAnswer, Coded as _, Digest, HashAlgorithm};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -18,15 +18,18 @@ use axum::{Extension, Json};
 use http::{HeaderMap, header};
 use subtle::ConstantTimeEq as _;
 
+use crate::audited;
 use crate::auth::with_cookie;
 use crate::challenge::Challenge;
 use crate::credentials::session_cookie;
 use crate::limits::{AdmittedToAttest, read_body, read_json};
+use crate::origin::Origin;
 use crate::{KeyBroker, RequestError};
 
 pub(crate) async fn attest(
     State(broker): State<KeyBroker>,
     _admitted: AdmittedToAttest,
+    origin: Origin,
     headers: HeaderMap,
     connection: Option<Extension<Connection>>,
     body: Body,
@@ -42,7 +45,14 @@ pub(crate) async fn attest(
     let result = async {
         let body = read_body(body, settings.body_bytes, settings.body_timeout).await?;
         let attestation: Attestation = read_json(&body)?;
-        let issued = evaluate(&broker, &challenge, &attestation).await?;
+        let issued = match evaluate(&broker, &challenge, &attestation).await {
+            Ok(issued) => issued,
+            Err(error) => {
+                let evidence = attestation.tee_evidence.primary_evidence.get().as_bytes();
+                let digest = Some(Digest::sha256(evidence));
+                return Err(audited::refusal(&broker, &origin, tee, digest, error).await);
+            }
+        };
         // Before the challenge is used up: what fails here may be tried again.
         let answer = match form.media() {
             EarMedia::Json => Json(AttestationAnswer { token: issued.token.clone() }).into_response(),
@@ -51,7 +61,7 @@ pub(crate) async fn attest(
                 ([(header::CONTENT_TYPE, form.content_type())], token).into_response()
             }
         };
-        record(&broker, &challenge, issued).await?;
+        record(&broker, &origin, &challenge, issued).await?;
         Ok(answer)
     }
     .await;
@@ -96,12 +106,15 @@ async fn evaluate(
     Ok(broker.attestation().evaluate(evaluation).await?)
 }
 
-/// Takes the challenge for this token, which only the one who did may have.
+/// Records the verdict and takes the challenge for this token, which only the one who did may have: a
+/// verdict may be followed by a refusal.
 pub(crate) async fn record(
     broker: &KeyBroker,
+    origin: &Origin,
     challenge: &Challenge,
     issued: Issued,
 ) -> Result<(), RequestError> {
+    audited::verdict(broker, origin, &issued).await?;
     let Issued { token, verdict, .. } = issued;
     let status = verdict.status;
     let text = serde_json::to_string(&verdict)
@@ -123,7 +136,10 @@ pub(crate) async fn record(
             tracing::info!(%tee, jti = verdict.jti, %status, emulated = verdict.emulated, "attested");
             Ok(())
         }
-        Err(StoreError::AlreadyUsed) => Err(RequestError::ChallengeUsed),
+        Err(StoreError::AlreadyUsed) => {
+            let error = RequestError::ChallengeUsed;
+            Err(audited::refusal(broker, origin, challenge.tee(), None, error).await)
+        }
         Err(error) => Err(error.into()),
     }
 }

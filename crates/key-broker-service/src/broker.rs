@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use assay_access::Authority;
 use assay_attestation_service::{AttestationService, PolicySet};
+use assay_audit::AuditLog;
 use assay_store::Store;
 use assay_telemetry::Operation;
 use assay_token::TokenError;
@@ -27,6 +28,8 @@ pub struct Parts {
     pub resource_policies: Arc<PolicySet>,
     /// Who may administer.
     pub authority: Arc<Authority>,
+    /// The audit log.
+    pub audit: AuditLog,
     /// The settings.
     pub settings: Settings,
     /// What the service shares with the other parts of the process: readiness and metrics.
@@ -64,6 +67,7 @@ struct Inner {
     store: Store,
     attestation: Arc<AttestationService>,
     resource_policies: Arc<PolicySet>,
+    audit: AuditLog,
     settings: ArcSwap<Settings>,
     operation: Operation,
     clock: Arc<dyn Clock>,
@@ -81,7 +85,8 @@ impl KeyBroker {
     /// # Errors
     /// [`StartError`].
     pub async fn new(parts: Parts) -> Result<Self, StartError> {
-        let Parts { store, attestation, resource_policies, authority, settings, operation, clock } = parts;
+        let Parts { store, attestation, resource_policies, authority, audit, settings, operation, clock } =
+            parts;
         settings.check()?;
         let sealer = CookieSealer::load(store.clone(), settings.session_seconds, clock.now())
             .await
@@ -91,12 +96,23 @@ impl KeyBroker {
             let store = asked.clone();
             async move { store.ping().await }
         });
+        let asked = Arc::clone(&attestation);
+        operation.readiness.add("reference-values", move || {
+            let attestation = Arc::clone(&asked);
+            async move { attestation.reference_values().check().await }
+        });
+        let asked = audit.clone();
+        operation.readiness.add("audit-log", move || {
+            let audit = asked.clone();
+            async move { audit.check() }
+        });
         let inner = Inner {
             authority,
             sessions: Sessions::new(Arc::clone(&attestation), store.clone())?,
             store,
             attestation,
             resource_policies,
+            audit,
             limiters: ArcSwap::from_pointee(Limiters::new(&settings)),
             settings: ArcSwap::from_pointee(settings),
             clock,
@@ -164,11 +180,20 @@ impl KeyBroker {
         if let Err(error) = self.authority().keys().reload().await {
             tracing::error!(%error, code = error.code(), "reading the admin keys failed");
         }
+        self.audit().reload_keys().await;
         let limiters = self.limiters();
         for limiter in [&limiters.auth, &limiters.attest].into_iter().flatten() {
             limiter.shrink();
         }
         self.sessions().shrink();
+    }
+
+    /// Reads the keys again that seal challenges: another process may have rotated them.
+    ///
+    /// # Errors
+    /// When the store cannot be read; the keys in use stay in use then.
+    pub async fn reload_sealing_keys(&self) -> Result<(), RequestError> {
+        self.sealer().reload().await
     }
 
     /// From now on `/readyz` says that the server is stopping.
@@ -194,6 +219,10 @@ impl KeyBroker {
 
     pub(crate) fn resource_policies(&self) -> &Arc<PolicySet> {
         &self.inner.resource_policies
+    }
+
+    pub(crate) fn audit(&self) -> &AuditLog {
+        &self.inner.audit
     }
 
     /// The settings in force. A request that needs more than one takes them once.

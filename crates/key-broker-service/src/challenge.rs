@@ -24,7 +24,8 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 
 use crate::RequestError;
 
-const PURPOSE: &str = "session-sealing";
+/// The purpose of these keys in the store.
+pub const SESSION_SEALING_PURPOSE: &str = "session-sealing";
 const ALGORITHM: &str = "A256GCM";
 const VERSION: u8 = 1;
 const KEY_ID_LEN: usize = 8;
@@ -34,6 +35,9 @@ const MAX_COOKIE: usize = 256;
 
 /// How long a key seals, in seconds.
 const SEAL_FOR: i64 = 86_400;
+/// How long a new key is in the store before it seals, in seconds: until then every replica has read it.
+const READ_AHEAD: i64 = 5;
+
 /// How far the clocks of replicas may differ, in seconds.
 const SKEW: i64 = 60;
 
@@ -172,13 +176,28 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
 struct SealingKey {
     id: [u8; KEY_ID_LEN],
     key: RandomizedNonceKey,
+    /// From when on it seals.
+    from: UnixTime,
 }
 
-/// The keys at one moment, the newest first.
+/// The keys of one reading.
 struct Keys {
     newest: SealingKey,
+    /// The newest of them first.
     older: Vec<SealingKey>,
     seal_until: UnixTime,
+}
+
+impl Keys {
+    fn all(&self) -> impl Iterator<Item = &SealingKey> {
+        std::iter::once(&self.newest).chain(&self.older)
+    }
+
+    /// The key that seals: the newest whose time has come. The newest of all when none's has (the clock of
+    /// whoever made it is ahead).
+    fn sealing(&self, now: UnixTime) -> &SealingKey {
+        self.all().find(|key| key.from <= now).unwrap_or(&self.newest)
+    }
 }
 
 /// Seals challenges into cookies and opens them.
@@ -196,7 +215,7 @@ impl CookieSealer {
         session_seconds: i64,
         now: UnixTime,
     ) -> Result<Self, RequestError> {
-        store.first_key(PURPOSE, || new_key(session_seconds, now)).await?;
+        store.first_key(SESSION_SEALING_PURPOSE, || new_key(session_seconds, now)).await?;
         let keys = read(&store).await?;
         let sealer =
             CookieSealer { store, session_seconds, keys: ArcSwap::from_pointee(keys), reload: Gate::new() };
@@ -206,12 +225,16 @@ impl CookieSealer {
 
     /// Makes a new key when the newest sealed long enough. The old ones still open.
     pub(crate) async fn rotate_if_due(&self, now: UnixTime) -> Result<bool, RequestError> {
-        if now < self.keys.load().seal_until {
+        let keys = self.keys.load_full();
+        if now < keys.seal_until {
             return Ok(false);
         }
-        self.store.put_key(new_key(self.session_seconds, now)?).await?;
+        let key = new_key(self.session_seconds, now.plus(READ_AHEAD))?;
+        // Other replicas find the same: one of them makes the key.
+        let newest = BASE64_URL_SAFE_NO_PAD.encode(keys.newest.id);
+        let made = self.store.put_next_key(key, &newest).await?;
         self.reload().await?;
-        Ok(true)
+        Ok(made)
     }
 
     /// Reads the keys again: another replica may have made one.
@@ -231,11 +254,12 @@ impl CookieSealer {
         let keys = self.keys.load();
         let failed = |_| RequestError::internal("sealing a cookie failed");
         let mut sealed = challenge.to_bytes();
-        let aad = aad(purpose, &keys.newest.id);
-        let nonce = keys.newest.key.seal_in_place_append_tag(aad, &mut sealed).map_err(failed)?;
+        let sealing = keys.sealing(challenge.issued);
+        let aad = aad(purpose, &sealing.id);
+        let nonce = sealing.key.seal_in_place_append_tag(aad, &mut sealed).map_err(failed)?;
         let mut cookie = Vec::with_capacity(MAX_COOKIE);
         cookie.push(VERSION);
-        cookie.extend_from_slice(&keys.newest.id);
+        cookie.extend_from_slice(&sealing.id);
         cookie.extend_from_slice(nonce.as_ref());
         cookie.extend_from_slice(&sealed);
         Ok(BASE64_URL_SAFE_NO_PAD.encode(cookie))
@@ -288,7 +312,7 @@ fn open(
     nonce: &[u8; NONCE_LEN],
     sealed: &[u8],
 ) -> Option<Result<Challenge, RequestError>> {
-    let key = std::iter::once(&keys.newest).chain(&keys.older).find(|key| key.id == *id)?;
+    let key = keys.all().find(|key| key.id == *id)?;
     let mut buffer = sealed.to_vec();
     let opened = key
         .key
@@ -307,6 +331,22 @@ fn aad(purpose: Purpose, id: &[u8; KEY_ID_LEN]) -> Aad<Vec<u8>> {
     Aad::from(aad)
 }
 
+/// Makes a new key for sealing cookies in a store, from outside of any server: servers that follow the store
+/// read it at once, and seal with it some seconds later. Returns its id.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn rotate_session_sealing_key(
+    store: &Store,
+    session_seconds: i64,
+    now: UnixTime,
+) -> Result<String, RequestError> {
+    let key = new_key(session_seconds, now.plus(READ_AHEAD))?;
+    let id = key.kid.clone();
+    store.put_key(key).await?;
+    Ok(id)
+}
+
 fn new_key(session_seconds: i64, now: UnixTime) -> Result<KeyRecord, RequestError> {
     let mut id = [0_u8; KEY_ID_LEN];
     let mut secret = vec![0_u8; AES_256_GCM.key_len()];
@@ -315,7 +355,7 @@ fn new_key(session_seconds: i64, now: UnixTime) -> Result<KeyRecord, RequestErro
     filled.map_err(|_| RequestError::internal("no random bytes"))?;
     let seal_until = now.plus(SEAL_FOR);
     Ok(KeyRecord {
-        purpose: PURPOSE.to_owned(),
+        purpose: SESSION_SEALING_PURPOSE.to_owned(),
         kid: BASE64_URL_SAFE_NO_PAD.encode(id),
         algorithm: ALGORITHM.to_owned(),
         secret,
@@ -331,14 +371,14 @@ async fn read(store: &Store) -> Result<Keys, RequestError> {
     let damaged = || StoreError::Corrupt { detail: "a session-sealing key is malformed".to_owned() };
     let mut seal_until = None;
     let mut keys = Vec::new();
-    for record in store.keys(PURPOSE).await? {
+    for record in store.keys(SESSION_SEALING_PURPOSE).await? {
         let id = BASE64_URL_SAFE_NO_PAD.decode(&record.kid).ok().and_then(|id| id.try_into().ok());
         let key = RandomizedNonceKey::new(&AES_256_GCM, record.secret.expose()).ok();
         let (Some(id), Some(key), ALGORITHM) = (id, key, record.algorithm.as_str()) else {
             return Err(damaged().into());
         };
         seal_until.get_or_insert(record.sign_until);
-        keys.push(SealingKey { id, key });
+        keys.push(SealingKey { id, key, from: record.created });
     }
     let mut keys = keys.into_iter();
     match (keys.next(), seal_until) {
@@ -449,6 +489,10 @@ mod tests {
         assert!(!one.rotate_if_due(NOW.plus(SEAL_FOR - 1)).await.unwrap());
         let later = NOW.plus(SEAL_FOR);
         assert!(one.rotate_if_due(later).await.unwrap());
+        assert!(!two.rotate_if_due(later).await.unwrap(), "one of them made it");
+        let still = one.seal(&Challenge::new(Tee::Snp, later, 300).unwrap()).unwrap();
+        assert_eq!(before[..12], still[..12], "it is read before it is used");
+        let later = later.plus(READ_AHEAD);
         let after = one.seal(&Challenge::new(Tee::Snp, later, 300).unwrap()).unwrap();
         assert_ne!(before[..12], after[..12]);
         for sealer in [&one, &two] {

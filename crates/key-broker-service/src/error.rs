@@ -2,6 +2,7 @@
 
 use assay_access::AccessError;
 use assay_attestation_service::{EvaluationError, PolicySetError};
+use assay_audit::AuditError;
 use assay_policy::PolicyError;
 use assay_reference_values::ReferenceValueError;
 use assay_store::StoreError;
@@ -293,6 +294,9 @@ pub enum RequestError {
     /// The reference values were not taken.
     #[error(transparent)]
     ReferenceValues(#[from] ReferenceValueError),
+    /// What must be recorded cannot be.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -398,6 +402,7 @@ impl RequestError {
             | RequestError::Draining
             | RequestError::NotReady { .. }
             | RequestError::Internal { .. }
+            | RequestError::Audit(_)
             | RequestError::Store(_) => "ServiceError",
         }
     }
@@ -460,6 +465,7 @@ impl Coded for RequestError {
             RequestError::NoSuchForm(error) => error.code(),
             RequestError::PolicySet(error) => error.code(),
             RequestError::ReferenceValues(error) => error.code(),
+            RequestError::Audit(error) => error.code(),
             RequestError::Store(error) => error.code(),
         }
     }
@@ -519,6 +525,7 @@ impl Coded for RequestError {
             RequestError::NoSuchForm(error) => error.fault(),
             RequestError::PolicySet(error) => error.fault(),
             RequestError::ReferenceValues(error) => error.fault(),
+            RequestError::Audit(error) => error.fault(),
             RequestError::Store(error) => error.fault(),
         }
     }

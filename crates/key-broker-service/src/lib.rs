@@ -22,6 +22,8 @@
 mod admin;
 mod attest;
 mod attestation;
+mod audit_endpoints;
+mod audited;
 mod auth;
 mod broker;
 mod challenge;
@@ -33,6 +35,7 @@ mod limits;
 mod metrics;
 mod middleware;
 mod openapi;
+mod origin;
 mod problem;
 mod release;
 mod resource;
@@ -46,6 +49,7 @@ mod verdict;
 mod wellknown;
 
 pub use broker::{KeyBroker, Parts, StartError};
+pub use challenge::{SESSION_SEALING_PURPOSE, rotate_session_sealing_key};
 pub use endpoints::{Access, Content, ENDPOINTS, Endpoint};
 pub use error::RequestError;
 pub use limits::Rate;

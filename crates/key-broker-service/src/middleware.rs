@@ -12,19 +12,21 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 use http::{HeaderValue, header};
 
+use crate::origin::RequestId;
 use crate::{KeyBroker, RequestError, problem};
 
 /// The beginnings of the paths whose answers nobody may keep.
 const PRIVATE: [&str; 5] =
     ["/kbs/", "/challenge", "/attestation", "/challenge-response/", "/endorsement-provisioning/"];
 
-pub(crate) async fn surround(State(broker): State<KeyBroker>, request: Request, next: Next) -> Response {
+pub(crate) async fn surround(State(broker): State<KeyBroker>, mut request: Request, next: Next) -> Response {
     let begin = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("", MatchedPath::as_str);
     let private = PRIVATE.iter().any(|prefix| route.starts_with(prefix));
     let scope = RequestScope::new(request.headers(), &method, route);
+    request.extensions_mut().insert(RequestId(scope.id().as_str().into()));
     let mut response = scope.run(served(&broker, request, next)).await;
 
     let _entered = scope.span().enter();

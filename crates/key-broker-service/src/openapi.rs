@@ -65,6 +65,7 @@ fn components() -> schema::Components {
         copies::PolicyListing,
         copies::ReferenceValueMessage,
         copies::JsonWebKeySet,
+        copies::AuditRecords,
         ResourceListing,
         SetResourcePolicy,
         SetAttestationPolicy,
@@ -174,6 +175,7 @@ fn text() -> RefOr<Schema> {
 fn query_parameters(path: &str) -> &'static [&'static str] {
     match path {
         "/kbs/v0/resources" => &["prefix"],
+        "/kbs/v0/audit" => &["since", "until", "kind", "who", "resource", "result", "limit"],
         "/challenge-response/v1/newSession" => &["nonce", "nonceSize"],
         _ => &[],
     }

@@ -7,18 +7,22 @@
 use std::sync::Arc;
 
 use assay_attestation_service::{PolicyInForce, RESOURCE_POLICY_ID, Verdict};
+use assay_audit::{Event, Kind};
 use assay_token::{EarClaims, jwe};
 use assay_types::{Finding, ResourcePath, Response, TrustTier};
 use serde_json::{Map, Value, json};
 
+use crate::origin::Origin;
 use crate::session::Attested;
 use crate::{KeyBroker, RequestError};
 
 /// A resource that a guest may have.
 pub(crate) struct Release<'a> {
     broker: &'a KeyBroker,
+    origin: &'a Origin,
     path: &'a ResourcePath,
     guest: &'a Attested,
+    policy: Arc<PolicyInForce>,
 }
 
 impl<'a> Release<'a> {
@@ -26,6 +30,7 @@ impl<'a> Release<'a> {
     /// `resource-policy`.
     pub(crate) async fn decide(
         broker: &'a KeyBroker,
+        origin: &'a Origin,
         path: &'a ResourcePath,
         query: Map<String, Value>,
         guest: &'a Attested,
@@ -37,26 +42,53 @@ impl<'a> Release<'a> {
             Err(error) => Err(error.clone()),
         };
         broker.metrics().policy_evaluated(decision.as_ref().ok().copied());
-        let allowed =
-            decision.map_err(|error| RequestError::ResourcePolicy { policy: policy.id.clone(), error })?;
+        let release = Release { broker, origin, path, guest, policy };
+        let policy = &release.policy;
+        let allowed = match decision {
+            Ok(allowed) => allowed,
+            Err(error) => {
+                let error = Err(RequestError::ResourcePolicy { policy: policy.id.clone(), error });
+                broker.audit().append_decision(release.event(Kind::Denial, &error)).await?;
+                return error;
+            }
+        };
         tracing::info!(
             resource = %path, jti = guest.jti(), policy = policy.id, version = policy.version, allowed,
             "resource policy decided"
         );
         if !allowed {
-            return Err(denial(broker, path, &policy, guest).await);
+            let denied = Err(denial(broker, path, policy, guest).await);
+            broker.audit().append_decision(release.event(Kind::Denial, &denied)).await?;
+            return denied;
         }
-        Ok(Release { broker, path, guest })
+        Ok(release)
     }
 
-    /// Reads the resource and encrypts it for the guest.
+    /// Reads the resource and encrypts it for the guest. The release is in the audit log before the answer
+    /// is given, or has a place in its queue.
     pub(crate) async fn deliver(self) -> Result<Response, RequestError> {
+        let result = self.sealed().await;
+        self.broker.audit().append_decision(self.event(Kind::Release, &result)).await?;
+        if result.is_ok() {
+            self.broker.metrics().resource_read();
+        }
+        result
+    }
+
+    async fn sealed(&self) -> Result<Response, RequestError> {
         let key = self.guest.guest_key().ok_or(RequestError::NoGuestKey)?;
         let resource = self.broker.store().get_resource(self.path).await?;
         let resource = resource.ok_or_else(|| RequestError::not_found("resource", self.path.as_str()))?;
-        let message = jwe::encrypt(key, resource.value.expose())?;
-        self.broker.metrics().resource_read();
-        Ok(message)
+        Ok(jwe::encrypt(key, resource.value.expose())?)
+    }
+
+    fn event<T>(&self, kind: Kind, result: &Result<T, RequestError>) -> Event {
+        let digest = self.policy.policy.as_ref().ok().map(|policy| policy.digest().clone());
+        self.origin
+            .event(kind, result)
+            .who(format!("attestation {}", self.guest.jti()))
+            .resource(self.path.as_str())
+            .policy(&self.policy.id, self.policy.version, digest)
     }
 }
 

@@ -8,6 +8,7 @@ use axum::extract::State;
 use http::Uri;
 use serde_json::{Map, Value};
 
+use crate::origin::Origin;
 use crate::release::Release;
 use crate::session::Attested;
 use crate::{KeyBroker, RequestError};
@@ -17,12 +18,13 @@ const MAX_PARAMETERS: usize = 32;
 
 pub(crate) async fn get_resource(
     State(broker): State<KeyBroker>,
+    origin: Origin,
     guest: Arc<Attested>,
     uri: Uri,
 ) -> Result<Json<Response>, RequestError> {
     let path = resource_path(&uri)?;
     let query = query(uri.query().unwrap_or_default())?;
-    let release = Release::decide(&broker, &path, query, &guest).await?;
+    let release = Release::decide(&broker, &origin, &path, query, &guest).await?;
     Ok(Json(release.deliver().await?))
 }
 

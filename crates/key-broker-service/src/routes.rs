@@ -17,6 +17,7 @@ use crate::admin::{
 };
 use crate::attest::attest;
 use crate::attestation::{attestation, challenge};
+use crate::audit_endpoints::{audit_heads, list_audit};
 use crate::auth::auth;
 use crate::health::{healthz, readyz};
 use crate::metrics::metrics;
@@ -55,6 +56,8 @@ impl KeyBroker {
             .route("/kbs/v0/reference-value/{*id}", get(get_reference_value).delete(delete_reference_value))
             .route("/kbs/v0/reference-value-expiry/{*id}", post(expire_reference_value))
             .route("/kbs/v0/reference-value-history/{*id}", get(reference_value_history))
+            .route("/kbs/v0/audit", get(list_audit))
+            .route("/kbs/v0/audit/heads", get(audit_heads))
             .route("/.well-known/jwks.json", get(jwks))
             .route("/.well-known/openid-configuration", get(discovery))
             .route("/.well-known/veraison/verification", get(verification_discovery))

@@ -148,6 +148,15 @@ pub(crate) struct Discovery {
 pub(crate) mod copies {
     use super::{BTreeMap, ToSchema, Value};
 
+    /// Records of the audit log.
+    #[derive(ToSchema)]
+    pub(crate) struct AuditRecords {
+        /// The records, the newest first; their form stands in docs/audit.md.
+        records: Vec<BTreeMap<String, Value>>,
+        /// How many could not be read: altered, or of a newer program.
+        unreadable: u64,
+    }
+
     /// Asks for a challenge.
     #[derive(ToSchema)]
     pub(crate) struct Request {

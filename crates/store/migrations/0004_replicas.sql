@@ -28,6 +28,8 @@ CREATE TABLE audit_records (
     PRIMARY KEY (chain, seq)
 );
 CREATE INDEX audit_records_time ON audit_records (time);
+-- The few records that speak of other chains.
+CREATE INDEX audit_records_of_chains ON audit_records (chain, seq) WHERE kind IN ('chain-start', 'heads', 'prune');
 
 -- How far each chain is, signed.
 CREATE TABLE audit_heads (

@@ -117,6 +117,18 @@ pub enum StoreError {
         /// Why.
         detail: String,
     },
+    /// The export cannot be taken: cut off, altered, of another key, or none at all.
+    #[error("the export cannot be taken: {detail}")]
+    Export {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// An export is taken into an empty store only.
+    #[error("the store is not empty: there are rows in {table}; an export is taken into a new store")]
+    NotEmpty {
+        /// The first table with rows.
+        table: &'static str,
+    },
     /// A text holds a character that PostgreSQL does not take.
     #[error("a text holds a NUL character, which the database does not take")]
     NotText,
@@ -243,6 +255,8 @@ impl Coded for StoreError {
             StoreError::NoConnection { .. } => "STORE-028",
             StoreError::KeyInUse { .. } => "STORE-029",
             StoreError::NotText => "STORE-030",
+            StoreError::Export { .. } => "STORE-031",
+            StoreError::NotEmpty { .. } => "STORE-032",
         }
     }
 
@@ -259,11 +273,12 @@ impl Coded for StoreError {
             | StoreError::NoAnswer { .. }
             | StoreError::NoConnection { .. }
             | StoreError::Io { .. } => Fault::Unavailable,
-            StoreError::AlreadyUsed | StoreError::AlreadyExists { .. } | StoreError::KeyInUse { .. } => {
-                Fault::Conflict
-            }
+            StoreError::AlreadyUsed
+            | StoreError::AlreadyExists { .. }
+            | StoreError::KeyInUse { .. }
+            | StoreError::NotEmpty { .. } => Fault::Conflict,
             StoreError::TooLarge { .. } => Fault::TooLarge,
-            StoreError::NotText => Fault::BadRequest,
+            StoreError::NotText | StoreError::Export { .. } => Fault::BadRequest,
             StoreError::Corrupt { .. }
             | StoreError::Foreign { .. }
             | StoreError::NewerSchema { .. }

@@ -46,6 +46,26 @@ impl Store {
         writer.finish().await
     }
 
+    /// Stores a key if `newest` is still the newest of its purpose: of several processes that find it time
+    /// for a new key, one makes it. Returns whether it was this one.
+    ///
+    /// # Errors
+    /// As [`Store::put_key`].
+    pub async fn put_next_key(&self, key: KeyRecord, newest: &str) -> Result<bool, StoreError> {
+        let insert = self.insert_key(&key)?;
+        let mut writer = self.database().begin().await?;
+        let rows = writer.fetch_all(newest_first(&key.purpose)).await?;
+        let found: Option<String> = rows.first().map(|row| column(row, 1)).transpose()?;
+        if found.as_deref() != Some(newest) {
+            writer.finish().await?;
+            return Ok(false);
+        }
+        writer.execute(insert).await?;
+        writer.touch(Topic::Keys).await?;
+        writer.finish().await?;
+        Ok(true)
+    }
+
     /// All keys of a purpose, the newest first, expired ones among them.
     ///
     /// # Errors

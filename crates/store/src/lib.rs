@@ -1,4 +1,4 @@
-//! All persistence: resources, policies, reference values, keys, sessions, cached collateral.
+//! All persistence: resources, policies, reference values, keys, sessions, cached collateral, the audit log.
 //!
 //! # What is kept, and how safely
 //! In one SQLite file in WAL mode (mode 0600), or in a PostgreSQL database, which several processes
@@ -32,12 +32,16 @@
 //! The store reads no clock but to learn how far the database's is away ([`Store::clock`]): each call
 //! that depends on the time has `now` as an argument.
 
+mod audit;
 mod challenge_response;
 mod changes;
+mod check;
 mod clock;
 mod collateral;
 mod database;
+mod dump;
 mod error;
+mod export;
 mod feed;
 mod key_file;
 mod keyring;
@@ -59,9 +63,12 @@ mod sqlite;
 mod statement;
 mod store;
 
+pub use audit::{AuditHead, AuditPlace, AuditRow, MAX_AUDIT_ROWS};
 pub use challenge_response::{ChallengeResponseSession, ChallengeResponseStatus, SubmittedEvidence};
 pub use changes::Topic;
+pub use check::StoreCheck;
 pub use collateral::{CachedCollateral, CollateralInfo};
+pub use dump::Transferred;
 pub use error::StoreError;
 pub use feed::Feed;
 pub use key_file::KeyEncryptionKey;

@@ -149,6 +149,11 @@ impl Store {
         Feed::new(self.clone())
     }
 
+    /// The version of the schema, which is the newest that this program knows.
+    pub fn schema_version(&self) -> i64 {
+        schema::newest()
+    }
+
     /// Whether the changes by others are known up to the last second. Only while somebody follows.
     pub fn is_current(&self) -> bool {
         self.inner.database.changes().are_current()

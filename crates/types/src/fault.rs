@@ -46,6 +46,8 @@ pub enum Fault {
     HeadersTooLarge,
     /// A dependency's: the store or a remote part (503).
     Unavailable,
+    /// A dependency's: a remote part answered, but not what it must (502).
+    BadGateway,
     /// Ours (500).
     Internal,
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use assay_attestation_service::{PolicyListing, PolicySet, RESOURCE_POLICY_ID};
+use assay_types::Digest;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -28,7 +29,7 @@ pub(crate) async fn set_attestation_policy(
         return Err(RequestError::PolicyType { found: RequestError::shown(&found) });
     }
     let policies = broker.attestation().policies();
-    set(administrator, policies, message.policy_id, &message.policy).await
+    set(&broker, administrator, "attestation policy set", policies, message.policy_id, &message.policy).await
 }
 
 /// `POST /kbs/v0/resource-policy`.
@@ -39,7 +40,7 @@ pub(crate) async fn set_resource_policy(
 ) -> Result<StatusCode, RequestError> {
     let message: SetResourcePolicy = read_json(&body_of(&broker, body).await?)?;
     let id = message.policy_id.unwrap_or_else(|| RESOURCE_POLICY_ID.to_owned());
-    set(administrator, broker.resource_policies(), id, &message.policy).await
+    set(&broker, administrator, "resource policy set", broker.resource_policies(), id, &message.policy).await
 }
 
 /// `GET /kbs/v0/attestation-policy`.
@@ -85,7 +86,7 @@ pub(crate) async fn delete_attestation_policy(
     uri: Uri,
 ) -> Result<StatusCode, RequestError> {
     let id = rest_of_path(&uri, "/kbs/v0/attestation-policy/")?;
-    delete(administrator, "attestation policy", broker.attestation().policies(), id).await
+    delete(&broker, administrator, "attestation policy", broker.attestation().policies(), id).await
 }
 
 /// `DELETE /kbs/v0/resource-policy/<id>`.
@@ -95,7 +96,7 @@ pub(crate) async fn delete_resource_policy(
     uri: Uri,
 ) -> Result<StatusCode, RequestError> {
     let id = rest_of_path(&uri, "/kbs/v0/resource-policy/")?;
-    delete(administrator, "resource policy", broker.resource_policies(), id).await
+    delete(&broker, administrator, "resource policy", broker.resource_policies(), id).await
 }
 
 async fn body_of(broker: &KeyBroker, body: Body) -> Result<Bytes, RequestError> {
@@ -103,7 +104,9 @@ async fn body_of(broker: &KeyBroker, body: Body) -> Result<Bytes, RequestError> 
 }
 
 async fn set(
+    broker: &KeyBroker,
     administrator: Administrator,
+    action: &'static str,
     policies: &Arc<PolicySet>,
     id: String,
     encoded: &str,
@@ -111,28 +114,34 @@ async fn set(
     let text =
         BASE64_URL_SAFE_NO_PAD.decode(encoded).map_err(|_| RequestError::Base64 { member: "policy" })?;
     let text = String::from_utf8(text).map_err(|_| RequestError::PolicyNotText)?;
-    let policies = Arc::clone(policies);
+    let (broker, policies) = (broker.clone(), Arc::clone(policies));
     to_the_end(async move {
-        policies.set(&id, &text).await?;
-        administrator.log("policy set", &id);
-        Ok(StatusCode::OK)
+        let set = policies.set(&id, &text).await.map(|_| StatusCode::OK).map_err(RequestError::from);
+        let digest = Digest::sha384(text.as_bytes());
+        let version = policies.get(&id).map_or(0, |policy| policy.version);
+        let action = administrator.action(action, &set).target(id.as_str());
+        let action = action.policy(&id, if set.is_ok() { version } else { 0 }, Some(digest));
+        administrator.recorded(&broker, action, set).await
     })
     .await
 }
 
 async fn delete(
+    broker: &KeyBroker,
     administrator: Administrator,
     what: &'static str,
     policies: &Arc<PolicySet>,
     id: String,
 ) -> Result<StatusCode, RequestError> {
-    let policies = Arc::clone(policies);
+    let (broker, policies) = (broker.clone(), Arc::clone(policies));
     to_the_end(async move {
-        if !policies.delete(&id).await? {
-            return Err(RequestError::not_found(what, &id));
-        }
-        administrator.log("policy deleted", &id);
-        Ok(StatusCode::OK)
+        let deleted = match policies.delete(&id).await {
+            Ok(true) => Ok(StatusCode::OK),
+            Ok(false) => Err(RequestError::not_found(what, &id)),
+            Err(error) => Err(error.into()),
+        };
+        let action = administrator.action("policy deleted", &deleted).target(format!("{what} {id}"));
+        administrator.recorded(&broker, action, deleted).await
     })
     .await
 }

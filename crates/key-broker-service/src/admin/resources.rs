@@ -26,9 +26,10 @@ pub(crate) async fn set_resource(
     let body = read_body(body, settings.body_bytes, settings.body_timeout).await?;
     // Wiped when dropped. What the connection's own buffer held, the next request overwrites.
     let value = SecretBytes::new(Vec::from(body));
-    let version = broker.store().put_resource(&path, &value, broker.now()).await?;
+    let stored = broker.store().put_resource(&path, &value, broker.now()).await.map_err(RequestError::from);
+    let action = administrator.action("resource stored", &stored).resource(path.as_str());
+    let version = administrator.recorded(&broker, action, stored).await?;
     broker.metrics().resource_written();
-    administrator.log("resource stored", path.as_str());
     Ok((StatusCode::OK, [(header::ETAG, format!("\"{version}\""))]).into_response())
 }
 
@@ -39,11 +40,14 @@ pub(crate) async fn delete_resource(
     uri: Uri,
 ) -> Result<StatusCode, RequestError> {
     let path = resource_path(&uri)?;
-    if !broker.store().delete_resource(&path).await? {
-        return Err(RequestError::not_found("resource", path.as_str()));
-    }
+    let deleted = match broker.store().delete_resource(&path).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(RequestError::not_found("resource", path.as_str())),
+        Err(error) => Err(error.into()),
+    };
+    let action = administrator.action("resource deleted", &deleted).resource(path.as_str());
+    administrator.recorded(&broker, action, deleted).await?;
     broker.metrics().resource_deleted();
-    administrator.log("resource deleted", path.as_str());
     Ok(StatusCode::OK)
 }
 

@@ -1,5 +1,8 @@
 //! Reference values: register, list, read, history, delete.
 
+use assay_reference_values::ReferenceValueError;
+use assay_reference_values::ReferenceValueSource;
+use assay_types::Digest;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -22,20 +25,30 @@ pub(crate) async fn register_reference_values(
     body: Body,
 ) -> Result<StatusCode, RequestError> {
     let body = read_body(body, broker.settings().body_bytes, broker.settings().body_timeout).await?;
-    let registered = broker.attestation().reference_values().register(&body).await?;
-    for id in registered.ids {
-        administrator.log("reference value registered", &id);
+    let values = broker.attestation().reference_values();
+    let registered = values.register(&body).await.map_err(RequestError::from);
+    let mut action = administrator.action("reference values registered", &registered);
+    if let Ok(registered) = &registered {
+        let names = registered.ids.iter().chain(&registered.deleted).cloned();
+        action = action.values(set_digest(values.as_ref()).await, names);
     }
+    administrator.recorded(&broker, action, registered).await?;
     Ok(StatusCode::OK)
+}
+
+/// The digest of the set as it is now, for the audit log; `None` where a provider elsewhere keeps it.
+pub(crate) async fn set_digest(values: &dyn ReferenceValueSource) -> Option<Digest> {
+    let questions = values.consult().await.ok()?;
+    questions.is_complete().then(|| questions.digest(&mut std::iter::empty()))
 }
 
 /// `GET /kbs/v0/reference-value`.
 pub(crate) async fn list_reference_values(
     _administrator: Administrator,
     State(broker): State<KeyBroker>,
-) -> Json<Vec<ReferenceValueRecord>> {
-    let records = broker.attestation().reference_values().list();
-    Json(records.into_iter().map(ReferenceValueRecord::from).collect())
+) -> Result<Json<Vec<ReferenceValueRecord>>, RequestError> {
+    let records = broker.attestation().reference_values().list().await?;
+    Ok(Json(records.into_iter().map(ReferenceValueRecord::from).collect()))
 }
 
 /// `GET /kbs/v0/reference-value/<id>`: the value alone, as Trustee answers. An expired one is not
@@ -46,8 +59,8 @@ pub(crate) async fn get_reference_value(
     uri: Uri,
 ) -> Result<Json<Value>, RequestError> {
     let id = rest_of_path(&uri, PREFIX)?;
-    let record = broker.attestation().reference_values().get(&id).filter(|record| !record.expired);
-    record.map(|record| Json(record.value)).ok_or_else(|| RequestError::not_found(WHAT, &id))
+    let value = broker.attestation().reference_values().value(&id).await?;
+    value.map(Json).ok_or_else(|| RequestError::not_found(WHAT, &id))
 }
 
 /// `DELETE /kbs/v0/reference-value/<id>`.
@@ -57,11 +70,8 @@ pub(crate) async fn delete_reference_value(
     uri: Uri,
 ) -> Result<StatusCode, RequestError> {
     let id = rest_of_path(&uri, PREFIX)?;
-    if !broker.attestation().reference_values().delete(&id).await? {
-        return Err(RequestError::not_found(WHAT, &id));
-    }
-    administrator.log("reference value deleted", &id);
-    Ok(StatusCode::OK)
+    let deleted = broker.attestation().reference_values().delete(&id).await;
+    changed(&broker, administrator, "reference value deleted", &id, deleted).await
 }
 
 /// `POST /kbs/v0/reference-value-expiry/<id>`: the value ends now, and stays in the list.
@@ -71,11 +81,25 @@ pub(crate) async fn expire_reference_value(
     uri: Uri,
 ) -> Result<StatusCode, RequestError> {
     let id = rest_of_path(&uri, "/kbs/v0/reference-value-expiry/")?;
-    if !broker.attestation().reference_values().expire(&id).await? {
-        return Err(RequestError::not_found(WHAT, &id));
-    }
-    administrator.log("reference value ended", &id);
-    Ok(StatusCode::OK)
+    let ended = broker.attestation().reference_values().expire(&id).await;
+    changed(&broker, administrator, "reference value ended", &id, ended).await
+}
+
+/// Records what was done to a value, if there was one.
+async fn changed(
+    broker: &KeyBroker,
+    administrator: Administrator,
+    what: &'static str,
+    id: &str,
+    result: Result<bool, ReferenceValueError>,
+) -> Result<StatusCode, RequestError> {
+    let result = match result {
+        Ok(true) => Ok(StatusCode::OK),
+        Ok(false) => Err(RequestError::not_found(WHAT, id)),
+        Err(error) => Err(error.into()),
+    };
+    let action = administrator.action(what, &result).target(id);
+    administrator.recorded(broker, action, result).await
 }
 
 /// `GET /kbs/v0/reference-value-history/<id>`.

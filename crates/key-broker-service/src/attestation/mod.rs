@@ -19,9 +19,11 @@ use serde_json::Value;
 
 use self::messages::InitDataInput;
 use crate::attest::record;
+use crate::audited;
 use crate::auth::taken;
 use crate::challenge::{Challenge, Purpose};
 use crate::limits::{AdmittedToAttest, AdmittedToAuth, read_body, read_json};
+use crate::origin::Origin;
 use crate::{KeyBroker, RequestError};
 
 pub(crate) use messages::{AttestationRequest, ChallengeRequest, RuntimeDataInput, VerificationRequest};
@@ -46,6 +48,7 @@ pub(crate) async fn challenge(
 pub(crate) async fn attestation(
     State(broker): State<KeyBroker>,
     _admitted: AdmittedToAttest,
+    origin: Origin,
     body: Body,
 ) -> Result<Response, RequestError> {
     let settings = broker.settings();
@@ -63,9 +66,15 @@ pub(crate) async fn attestation(
     let tee = challenge.tee();
     broker.metrics().attestation_requested();
     let result = async {
-        let issued = evaluate(&broker, tee, &request, runtime_data.all, &policy_ids).await?;
+        let issued = match evaluate(&broker, tee, &request, runtime_data.all, &policy_ids).await {
+            Ok(issued) => issued,
+            Err(error) => {
+                let digest = bytes("evidence", &request.evidence).ok().map(|bytes| Digest::sha256(&bytes));
+                return Err(audited::refusal(&broker, &origin, tee, digest, error).await);
+            }
+        };
         let token = issued.token.clone();
-        record(&broker, &challenge, issued).await.map_err(|error| match error {
+        record(&broker, &origin, &challenge, issued).await.map_err(|error| match error {
             RequestError::ChallengeUsed => RequestError::PassportGiven,
             other => other,
         })?;

@@ -15,6 +15,7 @@ use super::media_type::{content_type, must_accept};
 use super::messages::ProvisioningSession;
 use super::{ARM_CCA, PROVISIONING_TYPE};
 use crate::admin::Administrator;
+use crate::admin::set_digest;
 use crate::limits::read_body;
 use crate::{KeyBroker, RequestError};
 
@@ -37,15 +38,17 @@ pub(crate) async fn submit_endorsements(
     }
     let values = broker.attestation().reference_values();
     let outcome = values.register_corim(&body, found.parameter("profile")).await;
-    let failure_reason = match outcome {
-        Ok(registered) => {
-            registered.ids.iter().for_each(|id| administrator.log("reference value registered", id));
-            registered.deleted.iter().for_each(|id| administrator.log("reference value superseded", id));
-            None
-        }
+    let outcome = outcome.map_err(RequestError::from);
+    let mut action = administrator.action("endorsements registered", &outcome);
+    if let Ok(registered) = &outcome {
+        let names = registered.ids.iter().chain(&registered.deleted).cloned();
+        action = action.values(set_digest(values.as_ref()).await, names);
+    }
+    let failure_reason = match administrator.recorded(&broker, action, outcome).await {
+        Ok(_) => None,
         // Ours, or for another time: the same CoRIM may be taken then.
         Err(error) if matches!(error.fault(), Fault::Internal | Fault::Unavailable) => {
-            return Err(error.into());
+            return Err(error);
         }
         Err(error) => {
             tracing::info!(code = error.code(), %error, "endorsements refused");

@@ -17,7 +17,9 @@ use super::media_type::must_accept;
 use super::messages::{ChallengeResponseSession, EvidenceBlob};
 use super::session_id::SessionId;
 use super::{ARM_CCA, SESSION_TYPE, nonce};
+use crate::audited;
 use crate::limits::{AdmittedToAttest, AdmittedToAuth, read_body};
+use crate::origin::Origin;
 use crate::{KeyBroker, RequestError};
 
 /// `POST /challenge-response/v1/newSession`.
@@ -72,6 +74,7 @@ pub(crate) async fn delete_session(
 pub(crate) async fn submit_evidence(
     State(broker): State<KeyBroker>,
     _admitted: AdmittedToAttest,
+    origin: Origin,
     headers: HeaderMap,
     uri: Uri,
     body: Body,
@@ -94,7 +97,7 @@ pub(crate) async fn submit_evidence(
     // A task of its own: the session gets its result also when the client goes away.
     let work = tokio::spawn({
         let broker = broker.clone();
-        async move { finish(&broker, &id, session, evidence).await }
+        async move { finish(&broker, &origin, &id, session, evidence).await }
     });
     let session = work.await.map_err(|_| RequestError::internal("the verification was cut off"))??;
     Ok(answer(StatusCode::OK, session))
@@ -103,12 +106,13 @@ pub(crate) async fn submit_evidence(
 /// Verifies the evidence of a claimed session and puts down what came out.
 async fn finish(
     broker: &KeyBroker,
+    origin: &Origin,
     id: &SessionId,
     session: Stored,
     evidence: SubmittedEvidence,
 ) -> Result<Stored, RequestError> {
     broker.metrics().attestation_requested();
-    let result = result(broker, &session.nonce, &evidence).await;
+    let result = result(broker, origin, &session.nonce, &evidence).await;
     broker.metrics().attested(ARM_CCA.tee, result.is_ok());
     let text = result.as_ref().ok().map(String::as_str);
     let there = broker.store().complete_challenge_response(&id.hash(), &evidence, text).await?;
@@ -124,6 +128,7 @@ async fn finish(
 /// The attestation result. Bad evidence has one too.
 async fn result(
     broker: &KeyBroker,
+    origin: &Origin,
     nonce: &[u8],
     evidence: &SubmittedEvidence,
 ) -> Result<String, RequestError> {
@@ -136,18 +141,24 @@ async fn result(
             nonce: Some(nonce),
         })
         .await;
+    let digest = RawEvidence::new(ARM_CCA.tee, evidence.bytes.clone()).digest();
     let now: UnixTime = broker.now();
     let frame = Frame { scheme: &ARM_CCA, nonce, settings: attestation.token_settings(), now };
     let claims = match evaluated {
         Ok(issued) => {
             tracing::info!(tee = %ARM_CCA.tee, jti = issued.verdict.jti, "attested by challenge-response");
+            audited::verdict(broker, origin, &issued).await?;
             ear::for_layers(&frame, &issued)?
         }
-        Err(EvaluationError::Evidence { error, .. }) => {
+        Err(error) => {
+            // Evidence that does not hold has a result as well.
+            let error = audited::refusal(broker, origin, ARM_CCA.tee, Some(digest), error.into()).await;
+            let RequestError::Evaluation(EvaluationError::Evidence { error, .. }) = error else {
+                return Err(error);
+            };
             tracing::info!(tee = %ARM_CCA.tee, %error, "bad evidence by challenge-response");
             ear::for_bad_evidence(&frame, &error)
         }
-        Err(other) => return Err(other.into()),
     };
     Ok(attestation.keys().current().current().key().sign_jwt(&Map::new(), &claims)?)
 }

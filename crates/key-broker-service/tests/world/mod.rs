@@ -17,6 +17,7 @@ use assay_attestation_service::{
     ATTESTATION_POLICIES, AttestationService, KeySettings, PolicySet, RESOURCE_POLICIES, Registry, TokenKeys,
     TokenSettings, TrustSettings,
 };
+use assay_audit::{AuditLog, AuditSettings};
 use assay_collateral::CollateralService;
 use assay_emulator::{Emulator, Seed};
 use assay_key_broker_service::{KeyBroker, Parts, Settings};
@@ -49,6 +50,7 @@ pub struct World {
     pub broker: KeyBroker,
     pub attestation: Arc<AttestationService>,
     pub store: Store,
+    pub audit: AuditLog,
     pub clock: Arc<FixedClock>,
     pub admin: AdminKey,
     pub authority: Arc<Authority>,
@@ -228,11 +230,14 @@ impl World {
         let admin_keys = Arc::new(AdminKeys::load(store.clone(), shared.clone()).await.unwrap());
         let admin = admin_keys.newest().await.unwrap();
         let authority = Arc::new(Authority::new(admin_keys, DEFAULT_AUDIENCE, clients()).unwrap());
+        let audit =
+            AuditLog::open(store.clone(), shared.clone(), AuditSettings::default(), "test").await.unwrap();
         let broker = KeyBroker::new(Parts {
             store: store.clone(),
             attestation: Arc::clone(&attestation),
             resource_policies: policies(PolicyKind::Resource, RESOURCE_POLICIES).await,
             authority: Arc::clone(&authority),
+            audit: audit.clone(),
             settings: settings.clone(),
             operation: Operation {
                 // Probes of tests follow each other quickly.
@@ -248,6 +253,7 @@ impl World {
             broker,
             attestation,
             store,
+            audit,
             clock,
             admin,
             authority,

@@ -12,12 +12,16 @@
     missing_docs
 )]
 
+#[path = "../store/audit.rs"]
+mod audit;
 #[path = "../store/challenge_response.rs"]
 mod challenge_response;
 #[path = "../store/changes.rs"]
 mod changes;
 #[path = "../store/collateral.rs"]
 mod collateral;
+#[path = "../store/dump.rs"]
+mod dump;
 #[path = "../store/encryption.rs"]
 mod encryption;
 mod failures;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use assay_store::{Store, StoreError, StoreLimits, Topic};
+use assay_store::{Location, Store, StoreError, StoreLimits, Topic};
 use assay_types::{Clock, UnixTime};
 
 use super::sessions::session;
@@ -126,4 +126,22 @@ async fn one_sweeps_at_a_time() {
     assert_eq!(store.sweep(NOW).await.unwrap(), 0);
     sqlx::query("SELECT pg_advisory_unlock(418448630138)").execute(&mut other).await.unwrap();
     assert_eq!(store.sweep(NOW).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_store_moves_from_sqlite_to_postgresql_and_back() {
+    let place = Place::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| Location::Sqlite(folder.path().join(name));
+    let first = Store::open_at(&file("a.db"), key(3).into(), StoreLimits::default()).await.unwrap();
+    super::dump::fill(&first).await;
+    let (bytes, _) = first.export(Vec::new(), &key(9)).await.unwrap();
+
+    let second = place.open().await;
+    second.import(bytes.as_slice(), &key(9)).await.unwrap();
+    super::dump::is_filled(&second).await;
+    let (bytes, _) = second.export(Vec::new(), &key(9)).await.unwrap();
+    let third = Store::open_at(&file("b.db"), key(4).into(), StoreLimits::default()).await.unwrap();
+    third.import(bytes.as_slice(), &key(9)).await.unwrap();
+    super::dump::is_filled(&third).await;
 }

@@ -10,10 +10,12 @@
     missing_docs
 )]
 
+mod audit;
 mod challenge_response;
 mod changes;
 mod collateral;
 mod crash;
+mod dump;
 mod encryption;
 mod failures;
 mod key_file;
