@@ -72,7 +72,7 @@ def register(t):
     check, case = t.check, t.case
 
     @case("a request keeps the id it came with, in the answer, the error and the log; an id that is none is replaced")
-    def request_ids(w):
+    def operation_request_ids(w):
         o = server(t, w, "operation-ids", '[log]\nlevel = "debug"\njson = true\n')
         status, headers, body = o.http("POST", "/kbs/v0/auth", {}, {"x-request-id": "system-test.7", "traceparent": PARENT})
         check(status == 400 and headers["x-request-id"] == "system-test.7", f"{status} {headers}")
@@ -87,7 +87,7 @@ def register(t):
         check(o.stop(signal.SIGTERM) == 0, "it ended otherwise")
 
     @case("a changed configuration is taken up by itself and by SIGHUP; a broken one changes nothing and is counted")
-    def reload_configuration(w):
+    def operation_reload_configuration(w):
         o = server(t, w, "operation-reload", "[limits]\nbody_bytes = 4096\n")
         token = o.mint()
         put = lambda size: o.http("POST", "/kbs/v0/resource/a/b/c", b"x" * size, token=token)[0]
@@ -113,7 +113,7 @@ def register(t):
         check(o.stop(signal.SIGTERM) == 0, "it ended otherwise")
 
     @case("a new certificate is shown to new connections; one without its key is not")
-    def reload_certificate(w):
+    def operation_reload_certificate(w):
         if not shutil.which("openssl"):
             raise t.Skip("openssl is not installed")
         o = w.another("operation-tls")
@@ -146,7 +146,7 @@ def register(t):
         check(o.stop(signal.SIGTERM) == 0, "it ended otherwise")
 
     @case("after SIGTERM a server is not ready but serves for the delay, then ends; the second signal ends it at once")
-    def drain_delay(w):
+    def operation_drain_delay(w):
         for name, again in (("operation-drain", False), ("operation-cut", True)):
             o = server(t, w, name, f"[server]\ndrain_delay_seconds = {3600 if again else 1}\n")
             o.server.send_signal(signal.SIGTERM)
@@ -161,7 +161,7 @@ def register(t):
                 check(stopped.wait(30) == 0, "it ended otherwise")
 
     @case("the second signal cuts off a request that hangs")
-    def cut_off(w):
+    def operation_cut_off(w):
         o = server(t, w, "operation-hanging", "[server]\ndrain_seconds = 3600\n")
         with socket.create_connection(("127.0.0.1", o.port), timeout=20) as hanging:
             hanging.sendall(b"POST /kbs/v0/auth HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{")
@@ -172,7 +172,7 @@ def register(t):
             check("cut off" in o.log(), o.log())
 
     @case("a collector that is not there holds up nobody and is counted")
-    def collector_away(w):
+    def operation_collector_away(w):
         port = t.free_port()
         o = server(t, w, "operation-traces", f'[telemetry]\notlp_endpoint = "http://127.0.0.1:{port}"\n')
         check(o.http("GET", "/healthz")[0] == 200, "it serves")

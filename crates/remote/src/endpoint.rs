@@ -27,7 +27,7 @@ const REREAD: Duration = Duration::from_secs(1);
 /// What clients made by tonic are put on top of.
 pub type RemoteService = InterceptedService<Channel, Outgoing>;
 
-/// Adds the bearer token and the deadline to a call.
+/// Adds the bearer token and the deadline to a call, and the id and the trace of the request that it is made for.
 #[derive(Clone)]
 pub struct Outgoing {
     bearer: Option<AsciiMetadataValue>,
@@ -45,6 +45,7 @@ impl Interceptor for Outgoing {
         if let Some(bearer) = &self.bearer {
             request.metadata_mut().insert("authorization", bearer.clone());
         }
+        assay_telemetry::inject(request.metadata_mut().as_mut());
         request.set_timeout(self.end.saturating_duration_since(Instant::now()));
         Ok(request)
     }

@@ -28,14 +28,19 @@ pub struct Face {
 
 struct Inner {
     routes: &'static [&'static str],
-    metrics: FaceMetrics,
+    metrics: Option<FaceMetrics>,
 }
 
 impl Face {
     /// `routes` are the routes as the router knows them and the paths of the gRPC methods
     /// (`/package.Service/Method`); requests for others are counted together.
     pub fn new(routes: &'static [&'static str], metrics: FaceMetrics) -> Self {
-        Face { inner: Arc::new(Inner { routes, metrics }) }
+        Face { inner: Arc::new(Inner { routes, metrics: Some(metrics) }) }
+    }
+
+    /// The same for a part that counts its requests itself.
+    pub fn without_metrics(routes: &'static [&'static str]) -> Self {
+        Face { inner: Arc::new(Inner { routes, metrics: None }) }
     }
 
     fn route(&self, request: &Request) -> &'static str {
@@ -67,7 +72,9 @@ pub async fn surround(State(face): State<Face>, request: Request, next: Next) ->
             tracing::debug!(status = status.as_u16(), grpc, ?time, "answered");
         }
     }
-    face.inner.metrics.answered(route, status, grpc, time);
+    if let Some(metrics) = &face.inner.metrics {
+        metrics.answered(route, status, grpc, time);
+    }
     scope.answered(status, code, response.headers_mut());
     response
 }

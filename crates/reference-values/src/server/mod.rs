@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use assay_access::{Authority, Role};
 use assay_remote::{Gate, Method, Need, admit};
+use assay_telemetry::{Face, surround};
 use assay_types::{Clock, Coded};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
@@ -58,6 +59,21 @@ const METHODS: &[Method] = &[
     ("/assay.reference_values.v1.ReferenceValues/Expire", WRITE),
     ("/assay.reference_values.v1.ReferenceValues/Delete", WRITE),
     ("/grpc.health.v1.Health/", Need::Nothing),
+];
+
+/// The names that spans and the log have for requests; all others are `other`.
+const ROUTES: &[&str] = &[
+    "/reference.ReferenceValueProviderService/QueryReferenceValue",
+    "/reference.ReferenceValueProviderService/RegisterReferenceValue",
+    "/assay.reference_values.v1.ReferenceValues/GetSet",
+    "/assay.reference_values.v1.ReferenceValues/GetHistory",
+    "/assay.reference_values.v1.ReferenceValues/Register",
+    "/assay.reference_values.v1.ReferenceValues/RegisterCorim",
+    "/assay.reference_values.v1.ReferenceValues/Expire",
+    "/assay.reference_values.v1.ReferenceValues/Delete",
+    "/healthz",
+    "/readyz",
+    "/metrics",
 ];
 
 /// What the provider's interface needs.
@@ -115,7 +131,9 @@ pub fn router(parts: ProviderParts) -> Result<Router, tonic_reflection::server::
         .route("/healthz", get(pages::healthz))
         .route("/readyz", get(pages::readyz).with_state(values))
         .route("/metrics", get(pages::metrics).with_state(metrics));
-    Ok(pages.merge(grpc).layer(from_fn(pages::no_other_pages)))
+    let face = Face::without_metrics(ROUTES);
+    let router = pages.merge(grpc).layer(from_fn(pages::no_other_pages));
+    Ok(router.layer(from_fn_with_state(face, surround)))
 }
 
 /// The provider's gRPC services alone, for a port that has health and reflection of its own.

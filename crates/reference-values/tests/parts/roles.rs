@@ -143,7 +143,8 @@ async fn the_pages_say_what_is_there_and_what_was_done() {
     send(served.at, QUERY, Some(&reader), Vec::new()).await.unwrap();
     send(served.at, REGISTER, Some(&reader), Vec::new()).await.unwrap_err();
     send(served.at, "/other.Service/Method", Some(&reader), Vec::new()).await.unwrap_err();
-    assert!(page(&served, "/readyz").await.starts_with("HTTP/1.1 200"));
+    let ready = page(&served, "/readyz").await;
+    assert!(ready.starts_with("HTTP/1.1 200") && ready.contains("x-request-id: "), "{ready}");
     assert!(page(&served, "/kbs/v0/auth").await.starts_with("HTTP/1.1 404"));
     let metrics = page(&served, "/metrics").await;
     for line in [
