@@ -61,5 +61,6 @@ openapi: ## Writes openapi/assay.json from the types
 	@scripts/build.sh
 	@$(ASSAY) openapi > openapi/assay.json.new && mv openapi/assay.json.new openapi/assay.json
 
-docs: openapi ## Writes openapi/assay.json and docs/catalogue.md from the program
+docs: openapi ## Writes openapi/assay.json, docs/catalogue.md and docs/metrics.md from the program
 	@$(ASSAY) checks --markdown > docs/catalogue.md.new && mv docs/catalogue.md.new docs/catalogue.md
+	@$(ASSAY) metrics --markdown > docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md

@@ -31,6 +31,7 @@ import urllib.request
 import agent_bad_input_cases
 import agent_cases
 import audit_cases
+import operation_cases
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SEED = "11" * 32
@@ -1374,7 +1375,12 @@ def demo(w):
 
 @case("the generated documents are those of this program")
 def generated_documents(w):
-    for arguments, name in ((["openapi"], "openapi/assay.json"), (["checks", "--markdown"], "docs/catalogue.md")):
+    documents = (
+        (["openapi"], "openapi/assay.json"),
+        (["checks", "--markdown"], "docs/catalogue.md"),
+        (["metrics", "--markdown"], "docs/metrics.md"),
+    )
+    for arguments, name in documents:
         path = ROOT / name
         check(path.is_file(), f"{name} is missing: make docs")
         written = w.run(*arguments, expect=0).stdout
@@ -1384,6 +1390,7 @@ def generated_documents(w):
 audit_cases.register(sys.modules[__name__])
 agent_cases.register(sys.modules[__name__])
 agent_bad_input_cases.register(sys.modules[__name__])
+operation_cases.register(sys.modules[__name__])
 
 
 @case("the server of the agent's cases stops", needs=["agent_server"])

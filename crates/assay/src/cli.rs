@@ -92,6 +92,12 @@ pub(crate) enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// Print the metrics of the server and what they mean.
+    Metrics {
+        /// As a Markdown page, the form of docs/metrics.md.
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Print the OpenAPI document of the server.
     Openapi,
     /// Print a shell's completion script.
@@ -121,7 +127,7 @@ pub(crate) enum DemoMode {
     Agent,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ServeArgs {
     /// The configuration file (TOML); options given here win over it.
     #[arg(long, value_name = "FILE")]
@@ -617,6 +623,10 @@ pub(crate) enum EmulateCommand {
     /// Present the kernel files of a confidential guest under a directory, so that an agent whose device root it is
     /// attests as on hardware: configfs-tsm; with TDX also its registers and event log. Stays until it is stopped.
     ConfigfsTsm(ConfigfsTsmArgs),
+    /// Play many guests against a server, or several behind one address: each attests and fetches a resource,
+    /// begins again when a server fails it, and looks whether every answer is right. Exit code 1 when one was
+    /// not.
+    Guests(GuestsArgs),
     /// Write the public key that signs the CoRIMs of a seed.
     CorimSigner {
         /// 64 hexadecimal digits.
@@ -733,6 +743,34 @@ pub(crate) enum ConfigCommand {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GuestsArgs {
+    /// The address, plain HTTP; each request is a connection of its own.
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) addr: SocketAddr,
+    /// How many guests.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) count: u64,
+    /// How many at a time.
+    #[arg(long, default_value_t = 8)]
+    pub(crate) clients: usize,
+    /// Their TEE.
+    #[arg(long, default_value = "snp")]
+    pub(crate) tee: Tee,
+    /// 64 hexadecimal digits.
+    #[arg(long, value_name = "HEX64")]
+    pub(crate) seed: String,
+    /// The resource that each fetches.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) get: String,
+    /// What it must be: a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) expect: PathBuf,
+    /// How long all of it may take.
+    #[arg(long, default_value_t = 300)]
+    pub(crate) within_seconds: u64,
 }
 
 #[derive(Debug, Args)]

@@ -15,9 +15,12 @@ mod guest;
 mod guest_process;
 mod output;
 mod process;
+mod reload;
 mod server;
 mod settings;
+mod shutdown;
 mod store;
+mod store_numbers;
 
 use std::process::ExitCode;
 
@@ -50,6 +53,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Cca(command) => commands::cca::run(&command, out),
         Command::Config(command) => commands::config::run(&command, out),
         Command::Checks { markdown } => commands::checks::run(markdown, out),
+        Command::Metrics { markdown } => commands::metrics::run(markdown, out),
         Command::SealedSecret(command) => commands::sealed_secret::run(&command, out),
         Command::Token(command) => commands::token::run(&command, out),
         Command::Openapi => {

@@ -20,6 +20,7 @@ use assay_store::Store;
 use assay_tee_cca::CcaSettings;
 use assay_tee_intel::IntelSettings;
 use assay_tee_snp::{CrlPolicy, SnpSettings, VmplPolicy};
+use assay_telemetry::Operation;
 use assay_token::{Jwk, SigningAlgorithm};
 use assay_types::{AnchorsFile, Clock};
 use assay_veraison::{VeraisonClient, VeraisonSettings};
@@ -32,6 +33,8 @@ use crate::settings::{CcaVerifierKind, Settings};
 /// The parts of a server that its caller needs.
 pub(crate) struct Built {
     pub(crate) broker: KeyBroker,
+    pub(crate) values: Arc<ReferenceValues>,
+    pub(crate) authority: Arc<Authority>,
     pub(crate) store: Store,
     pub(crate) audit: AuditLog,
     pub(crate) collateral: CollateralService,
@@ -41,7 +44,7 @@ pub(crate) struct Built {
 
 /// Opens the store and puts the parts together. What does not exist yet is made: data directory,
 /// key-encryption key, store, admin key, signing key.
-pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
+pub(crate) async fn build(settings: &Settings, operation: &Operation) -> anyhow::Result<Built> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = crate::store::open(settings, true).await?;
     let admin_keys = Arc::new(crate::admin::keys(settings, &store, Arc::clone(&clock)).await?);
@@ -81,7 +84,7 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
         registry,
         collateral.clone(),
         policies,
-        values,
+        Arc::clone(&values),
         keys,
         token_settings,
         clock.clone(),
@@ -94,13 +97,14 @@ pub(crate) async fn build(settings: &Settings) -> anyhow::Result<Built> {
         store: store.clone(),
         attestation,
         resource_policies,
-        authority,
+        authority: Arc::clone(&authority),
         audit: audit.clone(),
         settings: broker_settings(settings)?,
+        operation: operation.clone(),
         clock,
     })
     .await?;
-    Ok(Built { broker, store, audit, collateral, made_admin_key })
+    Ok(Built { broker, values, authority, store, audit, collateral, made_admin_key })
 }
 
 /// How keys that sign tokens are made.
@@ -135,10 +139,7 @@ fn registry(settings: &Settings, trust: TrustSettings, clock: Arc<dyn Clock>) ->
     Ok(registry.with_veraison(Arc::new(client)))
 }
 
-fn corims(settings: &Settings) -> anyhow::Result<CorimSettings> {
-    if settings.danger.allow_unsigned_corim {
-        tracing::warn!("DANGER: endorsements that nobody signed are taken from whoever may register them");
-    }
+pub(crate) fn corims(settings: &Settings) -> anyhow::Result<CorimSettings> {
     let signer = |file: &PathBuf| {
         CorimSigner::from_text(&output::read_text(file)?).with_context(|| file.display().to_string())
     };
@@ -162,6 +163,9 @@ pub(crate) fn trust(settings: &Settings) -> anyhow::Result<TrustSettings> {
     };
     if settings.danger.allow_sample {
         tracing::warn!("DANGER: evidence of the sample TEE is taken; it proves nothing");
+    }
+    if settings.danger.allow_unsigned_corim {
+        tracing::warn!("DANGER: endorsements that nobody signed are taken from whoever may register them");
     }
     if settings.danger.allow_test_keys {
         tracing::warn!("DANGER: Arm CCA evidence under published keys is taken; anyone can make it");
@@ -187,7 +191,7 @@ pub(crate) fn trust(settings: &Settings) -> anyhow::Result<TrustSettings> {
     })
 }
 
-fn broker_settings(settings: &Settings) -> anyhow::Result<assay_key_broker_service::Settings> {
+pub(crate) fn broker_settings(settings: &Settings) -> anyhow::Result<assay_key_broker_service::Settings> {
     let per_minute = NonZeroU32::new(settings.limits.attestations_per_minute);
     let rate = per_minute.map(|per_minute| Rate {
         per_minute,

@@ -6,6 +6,7 @@ mod access;
 mod audit;
 mod collateral;
 mod store;
+mod telemetry;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ pub(crate) use access::Access;
 pub(crate) use audit::Audit;
 pub(crate) use collateral::{Collateral, IntelUpdate};
 pub(crate) use store::{KeyEncryption, KeySourceKind, StoreSettings};
+pub(crate) use telemetry::Telemetry;
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -35,6 +37,7 @@ pub(crate) struct Settings {
     pub(crate) audit: Audit,
     pub(crate) danger: Danger,
     pub(crate) log: Log,
+    pub(crate) telemetry: Telemetry,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +52,7 @@ pub(crate) struct Server {
     pub(crate) public_url: Option<String>,
     pub(crate) attestation_api: bool,
     pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) drain_delay_seconds: u64,
     pub(crate) drain_seconds: u64,
 }
 
@@ -130,6 +134,7 @@ pub(crate) struct Danger {
     pub(crate) allow_unsigned_corim: bool,
     pub(crate) allow_test_keys: bool,
     pub(crate) plaintext_store: bool,
+    pub(crate) telemetry_plain_http: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -151,6 +156,7 @@ impl Default for Server {
             public_url: None,
             attestation_api: false,
             trusted_proxies: Vec::new(),
+            drain_delay_seconds: 0,
             drain_seconds: 10,
         }
     }
@@ -207,8 +213,15 @@ impl Default for Log {
 }
 
 /// Every key with its meaning, in the order of the file: these, with those of the modules between.
-const KEYS: [&[(&str, &str)]; 6] =
-    [KEYS_BEFORE, store::KEYS, access::KEYS, collateral::KEYS, audit::KEYS, KEYS_AFTER];
+const KEYS: [&[(&str, &str)]; 7] = [
+    KEYS_BEFORE,
+    store::KEYS,
+    access::KEYS,
+    collateral::KEYS,
+    audit::KEYS,
+    KEYS_AFTER,
+    telemetry::KEYS,
+];
 
 const KEYS_BEFORE: &[(&str, &str)] = &[
     ("server.listen", "The address to listen on."),
@@ -229,6 +242,10 @@ const KEYS_BEFORE: &[(&str, &str)] = &[
         "Open /challenge and /attestation to guests: tokens without RCAR, to be shown to others and here.",
     ),
     ("server.trusted_proxies", "Addresses of proxies whose X-Forwarded-For is believed."),
+    (
+        "server.drain_delay_seconds",
+        "How long after SIGTERM new connections are still taken, while readiness says no: time for load balancers.",
+    ),
     ("server.drain_seconds", "How long requests under way may take after SIGTERM."),
     ("limits.body_bytes", "The largest request body."),
     ("limits.request_seconds", "How long a request may take."),
@@ -289,6 +306,10 @@ const KEYS_AFTER: &[(&str, &str)] = &[
         "danger.plaintext_store",
         "DANGER: speak to PostgreSQL on other machines without TLS. Whoever is in between reads and changes all.",
     ),
+    (
+        "danger.telemetry_plain_http",
+        "DANGER: send spans in the clear to another machine. Who listens learns which requests are made.",
+    ),
     ("log.level", "error, warn, info, debug or trace; or a filter such as `info,sqlx=warn`."),
     ("log.json", "One JSON object a line."),
 ];
@@ -318,7 +339,7 @@ impl Settings {
     }
 
     /// What types do not say.
-    fn check(&self) -> anyhow::Result<()> {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
             matches!(self.token.algorithm.as_str(), "ES256" | "ES384"),
             "token.algorithm is {:?}; expected ES256 or ES384",
@@ -347,6 +368,8 @@ impl Settings {
         self.store.check()?;
         self.access.check()?;
         self.collateral.check()?;
+        self.telemetry.check(self.danger.telemetry_plain_http)?;
+        assay_telemetry::Guard::check_filter(&self.log.level).context("log.level")?;
         anyhow::ensure!(!self.snp.allowed_vmpl.is_empty(), "snp.allowed_vmpl is empty: no report could pass");
         Ok(())
     }
@@ -362,8 +385,13 @@ impl Settings {
                 section = head;
                 out.push_str(&format!("\n[{head}]\n"));
             }
+            let hot = if crate::reload::is_hot(key) {
+                "\n# a change takes effect while the server runs"
+            } else {
+                ""
+            };
             let value = tree.pointer(&format!("/{}", key.replace('.', "/"))).cloned().unwrap_or_default();
-            out.push_str(&format!("# {meaning}\n# environment: {}\n", environment_name(key)));
+            out.push_str(&format!("# {meaning}\n# environment: {}{hot}\n", environment_name(key)));
             match toml::Value::try_from(&value) {
                 Ok(value) => out.push_str(&format!("{name} = {value}\n")),
                 Err(_) => out.push_str(&format!("# {name} =\n")),
@@ -431,6 +459,10 @@ mod tests {
             ("[tee.cca]\nverifier = \"other\"", "other"),
             ("[tee.tdx]\nverifier = \"native\"", "tdx"),
             ("[server]\nlisten = 5", "listen"),
+            ("[telemetry]\nsample_ratio = 1.5", "telemetry.sample_ratio"),
+            ("[telemetry]\notlp_endpoint = \"http://192.0.2.1:4317\"", "telemetry.otlp_endpoint"),
+            ("[telemetry]\notlp_endpoint = \"https://collector\"", "telemetry.otlp_endpoint"),
+            ("[log]\nlevel = \"a=b=c\"", "log.level"),
             ("=", "TOML"),
         ] {
             std::fs::write(&file, text).unwrap();

@@ -41,6 +41,7 @@ pub(crate) async fn attest(
     let challenge = broker.sealer().open(cookie, now).await?;
     let tee = challenge.tee();
     broker.metrics().attestation_requested();
+    assay_telemetry::note_tee(tee.as_str());
     let result = async {
         let body = read_body(body, settings.body_bytes, settings.body_timeout).await?;
         let attestation: Attestation = read_json(&body)?;
@@ -93,13 +94,14 @@ async fn evaluate(
     if broker.sessions().is_remembered(challenge.session_hash()) {
         return Err(RequestError::ChallengeUsed);
     }
+    let settings = broker.settings();
     let evaluation = Evaluation {
         tee: challenge.tee(),
         evidence: &attestation.tee_evidence,
         runtime_data: &attestation.runtime_data,
         runtime_data_hash: HashAlgorithm::Sha384,
         init_data: attestation.init_data.as_ref(),
-        policy_ids: &broker.settings().attestation_policies,
+        policy_ids: &settings.attestation_policies,
     };
     Ok(broker.attestation().evaluate(evaluation).await?)
 }

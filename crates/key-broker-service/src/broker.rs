@@ -1,17 +1,18 @@
 //! The service: its parts put together, and its care.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwap;
 use assay_access::Authority;
 use assay_attestation_service::{AttestationService, PolicySet};
 use assay_audit::AuditLog;
 use assay_store::Store;
+use assay_telemetry::Operation;
 use assay_token::TokenError;
 use assay_types::{Clock, Coded, UnixTime};
 
 use crate::challenge::CookieSealer;
-use crate::limits::{AddressLimiter, Limiters};
+use crate::limits::Limiters;
 use crate::metrics::Metrics;
 use crate::session::Sessions;
 use crate::{RequestError, Settings};
@@ -31,6 +32,8 @@ pub struct Parts {
     pub audit: AuditLog,
     /// The settings.
     pub settings: Settings,
+    /// What the service shares with the other parts of the process: readiness and metrics.
+    pub operation: Operation,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -65,15 +68,15 @@ struct Inner {
     attestation: Arc<AttestationService>,
     resource_policies: Arc<PolicySet>,
     audit: AuditLog,
-    settings: Settings,
+    settings: ArcSwap<Settings>,
+    operation: Operation,
     clock: Arc<dyn Clock>,
     authority: Arc<Authority>,
     sealer: CookieSealer,
     sessions: Sessions,
-    limiters: Limiters,
+    limiters: ArcSwap<Limiters>,
     metrics: Metrics,
     openapi: String,
-    draining: AtomicBool,
 }
 
 impl KeyBroker {
@@ -82,15 +85,21 @@ impl KeyBroker {
     /// # Errors
     /// [`StartError`].
     pub async fn new(parts: Parts) -> Result<Self, StartError> {
-        let Parts { store, attestation, resource_policies, authority, audit, settings, clock } = parts;
-        check(&settings)?;
+        let Parts { store, attestation, resource_policies, authority, audit, settings, operation, clock } = parts;
+        settings.check()?;
         let sealer = CookieSealer::load(store.clone(), settings.session_seconds, clock.now())
             .await
             .map_err(StartError::Sealing)?;
-        let limiters = Limiters {
-            auth: settings.auth_rate.map(AddressLimiter::new),
-            attest: settings.attest_rate.map(AddressLimiter::new),
-        };
+        let asked = store.clone();
+        operation.readiness.add("store", move || {
+            let store = asked.clone();
+            async move { store.ping().await }
+        });
+        let asked = audit.clone();
+        operation.readiness.add("audit-log", move || {
+            let audit = asked.clone();
+            async move { audit.check() }
+        });
         let inner = Inner {
             authority,
             sessions: Sessions::new(Arc::clone(&attestation), store.clone())?,
@@ -98,15 +107,33 @@ impl KeyBroker {
             attestation,
             resource_policies,
             audit,
-            settings,
+            limiters: ArcSwap::from_pointee(Limiters::new(&settings)),
+            settings: ArcSwap::from_pointee(settings),
             clock,
             sealer,
-            limiters,
-            metrics: Metrics::new(),
+            metrics: Metrics::new(&operation.metrics),
             openapi: crate::openapi(),
-            draining: AtomicBool::new(false),
+            operation,
         };
         Ok(KeyBroker { inner: Arc::new(inner) })
+    }
+
+    /// Takes over what of `settings` can change while the service runs: the limits on bodies, times and rates,
+    /// the bounds of challenge-response sessions, the proxies, the public address, the attestation policies
+    /// that judge, how long verdicts are kept, the pace of housekeeping. All else stays as it was at the
+    /// start. Rate limits that change begin to count anew.
+    ///
+    /// # Errors
+    /// [`StartError::Setting`]; then nothing changes.
+    pub fn reconfigure(&self, settings: &Settings) -> Result<(), StartError> {
+        settings.check()?;
+        let now = self.settings();
+        let next = now.reconfigured(settings);
+        if (next.auth_rate, next.attest_rate) != (now.auth_rate, now.attest_rate) {
+            self.inner.limiters.store(Arc::new(Limiters::new(&next)));
+        }
+        self.inner.settings.store(Arc::new(next));
+        Ok(())
     }
 
     /// Sweeps sessions, rotates keys that are due, forgets idle rate limit counters; again and again.
@@ -148,19 +175,28 @@ impl KeyBroker {
             tracing::error!(%error, code = error.code(), "reading the admin keys failed");
         }
         self.audit().reload_keys().await;
-        for limiter in [&self.limiters().auth, &self.limiters().attest].into_iter().flatten() {
+        let limiters = self.limiters();
+        for limiter in [&limiters.auth, &limiters.attest].into_iter().flatten() {
             limiter.shrink();
         }
         self.sessions().shrink();
     }
 
-    /// From now on `/readyz` says that the server is stopping.
-    pub fn start_draining(&self) {
-        self.inner.draining.store(true, Ordering::Relaxed);
+    /// Reads the keys again that seal challenges: another process may have rotated them.
+    ///
+    /// # Errors
+    /// When the store cannot be read; the keys in use stay in use then.
+    pub async fn reload_sealing_keys(&self) -> Result<(), RequestError> {
+        self.sealer().reload().await
     }
 
-    pub(crate) fn is_draining(&self) -> bool {
-        self.inner.draining.load(Ordering::Relaxed)
+    /// From now on `/readyz` says that the server is stopping.
+    pub fn start_draining(&self) {
+        self.inner.operation.readiness.stop();
+    }
+
+    pub(crate) fn operation(&self) -> &Operation {
+        &self.inner.operation
     }
 
     pub(crate) fn now(&self) -> UnixTime {
@@ -183,8 +219,9 @@ impl KeyBroker {
         &self.inner.audit
     }
 
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.inner.settings
+    /// The settings in force. A request that needs more than one takes them once.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.inner.settings.load_full()
     }
 
     pub(crate) fn authority(&self) -> &Authority {
@@ -199,8 +236,8 @@ impl KeyBroker {
         &self.inner.sessions
     }
 
-    pub(crate) fn limiters(&self) -> &Limiters {
-        &self.inner.limiters
+    pub(crate) fn limiters(&self) -> Arc<Limiters> {
+        self.inner.limiters.load_full()
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -210,28 +247,4 @@ impl KeyBroker {
     pub(crate) fn openapi_text(&self) -> &str {
         &self.inner.openapi
     }
-}
-
-/// What types do not say.
-fn check(settings: &Settings) -> Result<(), StartError> {
-    let wrong = |name, why| Err(StartError::Setting { name, why });
-    if !(1..=86_400).contains(&settings.session_seconds) {
-        return wrong("session_seconds", "must be 1 to 86400");
-    }
-    if !(0..=86_400).contains(&settings.verdict_seconds) {
-        return wrong("verdict_seconds", "must be 0 to 86400");
-    }
-    if !(1..=86_400).contains(&settings.challenge_response_seconds) {
-        return wrong("challenge_response_seconds", "must be 1 to 86400");
-    }
-    if settings.challenge_response_sessions == 0 {
-        return wrong("challenge_response_sessions", "must not be 0");
-    }
-    if settings.header_bytes < 8192 {
-        return wrong("header_bytes", "must be at least 8192");
-    }
-    if settings.connections == 0 {
-        return wrong("connections", "must not be 0");
-    }
-    Ok(())
 }

@@ -6,6 +6,7 @@ use assay_audit::AuditError;
 use assay_policy::PolicyError;
 use assay_reference_values::ReferenceValueError;
 use assay_store::StoreError;
+use assay_telemetry::Unready;
 use assay_token::jwe::JweError;
 use assay_token::{NotAcceptable, TokenError};
 use assay_types::{Coded, Fault, Finding, NotAResourcePath, TrustTier, UnixTime, UnknownTee};
@@ -171,9 +172,12 @@ pub enum RequestError {
     /// `KBS-035`: the server is about to stop.
     #[error("the server is stopping")]
     Draining,
-    /// `KBS-036`: the store does not answer in time.
-    #[error("the store does not answer")]
-    StoreSilent,
+    /// `KBS-036`: something that the service needs is not there.
+    #[error("not everything that the service needs is there")]
+    NotReady {
+        /// What is not.
+        failing: Vec<Unready>,
+    },
     /// `KBS-037`: what must not happen.
     #[error("{what}")]
     Internal {
@@ -396,7 +400,7 @@ impl RequestError {
             | RequestError::RateLimited { .. } => "RequestLimit",
             RequestError::TookTooLong { .. }
             | RequestError::Draining
-            | RequestError::StoreSilent
+            | RequestError::NotReady { .. }
             | RequestError::Internal { .. }
             | RequestError::Audit(_)
             | RequestError::Store(_) => "ServiceError",
@@ -437,7 +441,7 @@ impl Coded for RequestError {
             RequestError::PolicyType { .. } => "KBS-033",
             RequestError::Query { .. } => "KBS-034",
             RequestError::Draining => "KBS-035",
-            RequestError::StoreSilent => "KBS-036",
+            RequestError::NotReady { .. } => "KBS-036",
             RequestError::Internal { .. } => "KBS-037",
             RequestError::NotAcceptable { .. } => "KBS-038",
             RequestError::MediaType { .. } => "KBS-039",
@@ -510,7 +514,7 @@ impl Coded for RequestError {
             RequestError::BodyTooLarge { .. } => Fault::TooLarge,
             RequestError::BodyTimeout { .. } => Fault::RequestTimeout,
             RequestError::RateLimited { .. } => Fault::RateLimited,
-            RequestError::TookTooLong { .. } | RequestError::Draining | RequestError::StoreSilent => {
+            RequestError::TookTooLong { .. } | RequestError::Draining | RequestError::NotReady { .. } => {
                 Fault::Unavailable
             }
             RequestError::ResourcePolicy { .. } | RequestError::Internal { .. } => Fault::Internal,

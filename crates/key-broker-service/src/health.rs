@@ -1,7 +1,5 @@
 //! Whether the service lives, and whether it can serve.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
@@ -9,20 +7,19 @@ use http::StatusCode;
 use crate::schemas::Readiness;
 use crate::{KeyBroker, RequestError};
 
-/// How long the store may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 /// `GET /healthz`: the process answers.
 pub(crate) async fn healthz() -> StatusCode {
     StatusCode::OK
 }
 
-/// `GET /readyz`: the store answers, the audit log is written, and the server is not stopping.
+/// `GET /readyz`: everything that the process needs answers, and it is not stopping.
 pub(crate) async fn readyz(State(broker): State<KeyBroker>) -> Result<Json<Readiness>, RequestError> {
-    if broker.is_draining() {
+    let report = broker.operation().readiness.report().await;
+    if report.stopping {
         return Err(RequestError::Draining);
     }
-    broker.audit().check()?;
-    tokio::time::timeout(PATIENCE, broker.store().ping()).await.map_err(|_| RequestError::StoreSilent)??;
+    if !report.is_ready() {
+        return Err(RequestError::NotReady { failing: report.failing.clone() });
+    }
     Ok(Json(Readiness { status: "ready".to_owned() }))
 }

@@ -53,6 +53,7 @@ pub use challenge::{SESSION_SEALING_PURPOSE, rotate_session_sealing_key};
 pub use endpoints::{Access, Content, ENDPOINTS, Endpoint};
 pub use error::RequestError;
 pub use limits::Rate;
+pub use metrics::describe_metrics;
 pub use openapi::openapi;
 pub use server::serve;
 pub use settings::Settings;

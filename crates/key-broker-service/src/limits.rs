@@ -17,7 +17,7 @@ use http::request::Parts;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
-use crate::{KeyBroker, RequestError};
+use crate::{KeyBroker, RequestError, Settings};
 
 /// What the server noted about the request's connection.
 pub(crate) fn connection_of(parts: &Parts) -> Option<&Connection> {
@@ -127,6 +127,15 @@ impl FromRequestParts<KeyBroker> for AdmittedToAttest {
 pub(crate) struct Limiters {
     pub(crate) auth: Option<AddressLimiter>,
     pub(crate) attest: Option<AddressLimiter>,
+}
+
+impl Limiters {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Limiters {
+            auth: settings.auth_rate.map(AddressLimiter::new),
+            attest: settings.attest_rate.map(AddressLimiter::new),
+        }
+    }
 }
 
 /// Reads a body of at most `limit` bytes that arrives within `time`.

@@ -3,18 +3,16 @@
 
 use std::time::Duration;
 
+use assay_telemetry::{MetricSet, MetricsPage, OPENMETRICS};
 use assay_types::Tee;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode, header};
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::Registry;
 
 use crate::{KeyBroker, RequestError};
 
@@ -32,7 +30,6 @@ struct TeeLabels {
 
 /// The metrics of one service.
 pub(crate) struct Metrics {
-    registry: Registry,
     http_requests: Family<RequestLabels, Counter>,
     http_duration: Histogram,
     connections: Gauge,
@@ -55,21 +52,29 @@ pub(crate) struct Metrics {
 /// The routes a label may name; all others are `other`.
 const OTHER: &str = "other";
 
+/// Puts the metrics of the service on `page` as they are before the first request, for a description of
+/// them.
+pub fn describe_metrics(page: &MetricsPage) {
+    drop(Metrics::new(page));
+}
+
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    /// Puts them on `page`.
+    pub(crate) fn new(page: &MetricsPage) -> Self {
         const BUCKETS: [f64; 13] =
             [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0];
-        let mut registry = Registry::with_prefix("kbs");
-        let version = vec![("version", env!("CARGO_PKG_VERSION"))];
-        registry.register("build", "The program", Info::new(version));
+        let mut set = MetricSet::new("kbs");
+        set.add_version("build", "The program");
         macro_rules! metric {
-            ($name:literal, $help:literal, $metric:expr) => {{
-                let metric = $metric;
-                registry.register($name, $help, metric.clone());
-                metric
-            }};
+            ($name:literal, $help:literal, $metric:expr) => {
+                metric!($name, $help, [], $metric)
+            };
+            ($name:literal, $help:literal, $labels:expr, $metric:expr) => {
+                set.add($name, $help, &$labels, $metric)
+            };
         }
-        let http_requests = metric!("http_requests", "Requests answered", Family::default());
+        let http_requests =
+            metric!("http_requests", "Requests answered", ["method", "route", "status"], Family::default());
         let http_duration =
             metric!("http_request_duration_seconds", "Time per request", Histogram::new(BUCKETS));
         let connections = metric!("http_active_connections", "Open connections", Gauge::default());
@@ -80,9 +85,14 @@ impl Metrics {
             "Calls of attest and attestation with a valid challenge",
             Counter::default()
         );
-        let attestation_successes = metric!("attestation_successes", "Tokens given", Family::default());
-        let attestation_failures =
-            metric!("attestation_failures", "Attestations that gave no token", Family::default());
+        let attestation_successes =
+            metric!("attestation_successes", "Tokens given", ["tee_type"], Family::default());
+        let attestation_failures = metric!(
+            "attestation_failures",
+            "Attestations that gave no token",
+            ["tee_type"],
+            Family::default()
+        );
         let policy_evaluations =
             metric!("policy_evaluations", "Evaluations of resource policies", Counter::default());
         let policy_approvals = metric!("policy_approvals", "Resource policies said yes", Counter::default());
@@ -93,8 +103,8 @@ impl Metrics {
         let resource_deletes = metric!("resource_deletes", "Resources deleted", Counter::default());
         let rate_limited = metric!("rate_limited", "Calls refused by the rate limit", Counter::default());
         let sessions_swept = metric!("sessions_swept", "Ended sessions removed", Counter::default());
+        page.add(set);
         Metrics {
-            registry,
             http_requests,
             http_duration,
             connections,
@@ -200,9 +210,7 @@ fn status_class(status: StatusCode) -> &'static str {
 
 /// `GET /metrics`.
 pub(crate) async fn metrics(State(broker): State<KeyBroker>) -> Result<Response, RequestError> {
-    let mut text = String::new();
-    encode(&mut text, &broker.metrics().registry)
-        .map_err(|_| RequestError::internal("encoding metrics failed"))?;
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
+    let text = broker.operation().metrics.render();
+    let text = text.map_err(|_| RequestError::internal("encoding metrics failed"))?;
+    Ok(([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response())
 }

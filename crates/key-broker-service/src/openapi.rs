@@ -60,6 +60,7 @@ fn components() -> schema::Components {
         copies::AttestationAnswer,
         copies::Response,
         copies::Problem,
+        copies::Unready,
         copies::Verdict,
         copies::PolicyListing,
         copies::ReferenceValueMessage,

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use assay_store::StoreError;
+use assay_telemetry::Unready;
 use assay_types::{Coded, Fault, Finding};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -57,6 +58,8 @@ struct Problem<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     findings: Vec<&'a Finding>,
+    #[serde(skip_serializing_if = "<[Unready]>::is_empty")]
+    failing: &'a [Unready],
 }
 
 /// An error on its way to the place where its body is written.
@@ -88,6 +91,10 @@ pub(crate) fn write(error: &RequestError, request_id: &str, response: &mut Respo
         code: error.code(),
         request_id,
         findings: error.findings(),
+        failing: match error {
+            RequestError::NotReady { failing } => failing,
+            _ => &[],
+        },
     };
     // A struct of texts and numbers always has a JSON form.
     let body = serde_json::to_vec(&problem).unwrap_or_default();
@@ -117,7 +124,7 @@ fn public_detail(error: &RequestError) -> Cow<'_, str> {
         }
         Fault::Unavailable => match error {
             RequestError::Draining
-            | RequestError::StoreSilent
+            | RequestError::NotReady { .. }
             | RequestError::TookTooLong { .. }
             | RequestError::Store(StoreError::TooManySessions { .. }) => Cow::Owned(error.to_string()),
             _ => Cow::Borrowed(

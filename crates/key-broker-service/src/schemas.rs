@@ -262,6 +262,19 @@ pub(crate) mod copies {
         request_id: String,
         /// The checks behind the error, the failed ones first.
         findings: Option<Vec<Finding>>,
+        /// With `/readyz`: what is not there.
+        failing: Option<Vec<Unready>>,
+    }
+
+    /// Something that the service needs and that is not there.
+    #[derive(ToSchema)]
+    pub(crate) struct Unready {
+        /// Its name.
+        name: String,
+        /// The code of its error.
+        code: String,
+        /// What is the matter.
+        reason: String,
     }
 
     /// The outcome of one check.

@@ -18,7 +18,7 @@ pub async fn serve(
     tls: Option<Arc<TlsIdentity>>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let limits = limits(broker.settings());
+    let limits = limits(&broker.settings());
     let observer = Arc::new(Watch(broker.clone()));
     assay_listener::serve(broker.router(), listener, tls, Protocols::Http1, limits, observer, shutdown).await;
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::StartError;
 use crate::limits::Rate;
 
 /// The settings of the service.
@@ -50,6 +51,49 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// How long to wait between two rounds of housekeeping.
     pub housekeeping_interval: Duration,
+}
+
+impl Settings {
+    /// What types do not say.
+    ///
+    /// # Errors
+    /// [`StartError::Setting`].
+    pub fn check(&self) -> Result<(), StartError> {
+        let wrong = |name, why| Err(StartError::Setting { name, why });
+        if !(1..=86_400).contains(&self.session_seconds) {
+            return wrong("session_seconds", "must be 1 to 86400");
+        }
+        if !(0..=86_400).contains(&self.verdict_seconds) {
+            return wrong("verdict_seconds", "must be 0 to 86400");
+        }
+        if !(1..=86_400).contains(&self.challenge_response_seconds) {
+            return wrong("challenge_response_seconds", "must be 1 to 86400");
+        }
+        if self.challenge_response_sessions == 0 {
+            return wrong("challenge_response_sessions", "must not be 0");
+        }
+        if self.header_bytes < 8192 {
+            return wrong("header_bytes", "must be at least 8192");
+        }
+        if self.connections == 0 {
+            return wrong("connections", "must not be 0");
+        }
+        Ok(())
+    }
+
+    /// These settings with what `next` may change of them while the service runs.
+    pub(crate) fn reconfigured(&self, next: &Settings) -> Self {
+        let Settings { session_seconds, attestation_api, header_bytes, header_timeout, .. } = *self;
+        Settings {
+            // Sealed into challenges, part of the router, of the connections, of the keys of this start.
+            session_seconds,
+            attestation_api,
+            header_bytes,
+            header_timeout,
+            connections: self.connections,
+            ..next.clone()
+        }
+    }
 }
 
 impl Default for Settings {

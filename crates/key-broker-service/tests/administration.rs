@@ -15,7 +15,7 @@ mod certificates;
 mod world;
 
 use assay_access::Role;
-use assay_key_broker_service::{Access, ENDPOINTS, Settings};
+use assay_key_broker_service::{Access, ENDPOINTS, Rate, Settings};
 use assay_token::{SigningAlgorithm, SigningKey};
 use assay_types::{Clock as _, Tee};
 use axum::body::Body;
@@ -339,6 +339,44 @@ async fn metrics_count_and_name_nothing_that_others_chose() {
         assert!(text.contains(line), "{line} in\n{text}");
     }
     assert!(!text.contains("very-secret-name") && !text.contains("scan") && !text.contains(&method));
+}
+
+#[tokio::test]
+async fn limits_change_while_the_service_runs_and_what_cannot_does_not() {
+    let world = World::new().await;
+    let token = world.admin_token(Role::Admin);
+    let bearer = format!("Bearer {token}");
+    let put = async |size: usize| {
+        let headers = [("authorization", bearer.as_str())];
+        world.call("POST", "/kbs/v0/resource/a/b/c", &headers, vec![b'x'; size]).await.status
+    };
+    assert_eq!(put(5000).await, 200);
+    let one = std::num::NonZeroU32::MIN;
+    let rate = Some(Rate { per_minute: one, burst: one });
+    let changed = Settings {
+        body_bytes: 4096,
+        auth_rate: rate,
+        public_url: Some("https://kbs.example.org/".to_owned()),
+        // What the service cannot change: it keeps its own.
+        session_seconds: 10,
+        attestation_api: true,
+        ..settings()
+    };
+    world.broker.reconfigure(&changed).unwrap();
+    assert_eq!(put(5000).await, 413);
+    assert_eq!(put(4000).await, 200);
+    let discovery = world.call("GET", "/.well-known/openid-configuration", &[], "").await.ok().json();
+    assert_eq!(discovery["jwks_uri"], "https://kbs.example.org/.well-known/jwks.json");
+    let answer = world.auth("snp").await.ok();
+    assert!(answer.header("set-cookie").contains("Max-Age=300"), "{}", answer.header("set-cookie"));
+    assert_eq!(world.auth("snp").await.status, 429);
+    // The same rate again does not begin to count anew; without one nothing is counted.
+    world.broker.reconfigure(&changed).unwrap();
+    assert_eq!(world.auth("snp").await.status, 429);
+    world.broker.reconfigure(&settings()).unwrap();
+    world.auth("snp").await.ok();
+    world.broker.reconfigure(&Settings { connections: 0, ..changed }).unwrap_err();
+    assert_eq!(put(5000).await, 200, "a setting that cannot be changes nothing");
 }
 
 #[tokio::test]

@@ -348,7 +348,12 @@ async fn a_store_that_is_closed_is_unavailable() {
     world.store.close().await;
     assert_eq!(world.post_attest(&guest.cookie, body).await.status, 503);
     assert_eq!(world.get(&guest, "/kbs/v0/resource/a/b/c").await.status, 503);
-    assert_eq!(world.call("GET", "/readyz", &[], "").await.status, 503);
+    let answer = world.call("GET", "/readyz", &[], "").await;
+    let failing = answer.json()["failing"].clone();
+    assert_eq!(failing[0]["name"], "store");
+    assert!(failing[0]["code"].as_str().unwrap().starts_with("STORE-"), "{failing}");
+    assert_eq!(failing[0]["reason"], "is not available");
+    assert_eq!(answer.refusal(), (503, "KBS-036".to_owned()));
     world.call("GET", "/healthz", &[], "").await.ok();
     // What needs no store goes on.
     world.auth("snp").await.ok();

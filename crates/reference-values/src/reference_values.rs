@@ -68,7 +68,7 @@ pub struct ReferenceValues {
 struct Inner {
     store: Store,
     clock: Arc<dyn Clock>,
-    trust: CorimTrust,
+    trust: ArcSwap<CorimTrust>,
     snapshot: ArcSwap<Snapshot>,
     /// Held from the write to the store until its snapshot is published, so that snapshots follow
     /// each other in the order of the store. Queries do not take it.
@@ -100,7 +100,7 @@ impl ReferenceValues {
         clock: Arc<dyn Clock>,
         corims: CorimSettings,
     ) -> Result<Self, ReferenceValueError> {
-        let trust = CorimTrust::new(corims)?;
+        let trust = ArcSwap::from_pointee(CorimTrust::new(corims)?);
         let snapshot = ArcSwap::from_pointee(Snapshot::new(store.all_reference_values().await?));
         let inner = Inner { store, clock, trust, snapshot, changing: Mutex::new(()) };
         Ok(ReferenceValues { inner: Arc::new(inner) })
@@ -113,7 +113,12 @@ impl ReferenceValues {
     /// Whatever is wrong with the message, or the store's.
     pub async fn register(&self, message: &[u8]) -> Result<Registered, ReferenceValueError> {
         let now = self.inner.clock.now();
-        self.register_all(parse_message(message, now, &self.inner.trust)?, now).await
+        self.register_all(parse_message(message, now, &self.inner.trust.load())?, now).await
+    }
+
+    /// Takes the CoRIMs of others from now on. What is registered stays.
+    pub fn set_corim_trust(&self, trust: CorimTrust) {
+        self.inner.trust.store(Arc::new(trust));
     }
 
     /// Registers what a CoRIM says, as [`ReferenceValues::register`] does of one in a message. `profile`
@@ -128,7 +133,7 @@ impl ReferenceValues {
         profile: Option<&str>,
     ) -> Result<Registered, ReferenceValueError> {
         let now = self.inner.clock.now();
-        self.register_all(parse_corim(corim, profile, now, &self.inner.trust)?, now).await
+        self.register_all(parse_corim(corim, profile, now, &self.inner.trust.load())?, now).await
     }
 
     async fn register_all(

@@ -1,23 +1,33 @@
 //! `assay serve`: the server.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use assay_listener::TlsIdentity;
+use assay_telemetry::{Guard, Operation, ProcessMetrics, TelemetrySettings};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeArgs;
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::reload::{self, Reloadable, Reloader};
 use crate::settings::Settings;
+use crate::shutdown::Shutdown;
+use crate::store_numbers::StoreNumbers;
 
 pub(crate) fn run(args: &ServeArgs, out: Output) -> anyhow::Result<Exit> {
     let settings = settings(args)?;
-    logging(&settings)?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(&settings, out))
+    let args = args.clone();
+    let config = args.config.clone();
+    let read = move || self::settings(&args);
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(serve(settings, config, read, out))
 }
 
 /// The configuration file, the environment, then the options of the command line.
@@ -70,33 +80,20 @@ fn settings(args: &ServeArgs) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
-fn logging(settings: &Settings) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&settings.log.level).context("log.level")?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if settings.log.json {
-        builder.json().init();
-    } else {
-        builder.init();
-    }
-    Ok(())
+/// The longest wait for the last spans, and for the store to close when everything is cut off.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+fn telemetry(settings: &Settings) -> anyhow::Result<Guard> {
+    Ok(assay_telemetry::init(&TelemetrySettings {
+        filter: settings.log.level.clone(),
+        json: settings.log.json,
+        traces: settings.telemetry.traces(settings.danger.telemetry_plain_http)?,
+    })?)
 }
 
-async fn serve(settings: &Settings, out: Output) -> anyhow::Result<Exit> {
-    // Before anything is said to be ready: whoever reads that may ask to stop at once.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let shutdown = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    let built = crate::server::build(settings).await?;
-    let listener = TcpListener::bind(settings.server.listen)
-        .await
-        .with_context(|| format!("listening on {}", settings.server.listen))?;
-    let addr = listener.local_addr()?;
-    let tls = match (&settings.server.tls_certificate, &settings.server.tls_key) {
+/// The listener's certificate, if it speaks TLS.
+fn tls(settings: &Settings) -> anyhow::Result<Option<Arc<TlsIdentity>>> {
+    Ok(match (&settings.server.tls_certificate, &settings.server.tls_key) {
         (Some(certificate), Some(key)) if !settings.server.http => {
             Some(Arc::new(match &settings.server.client_ca {
                 Some(authorities) => TlsIdentity::load_with_clients(certificate, key, authorities, false)?,
@@ -104,7 +101,30 @@ async fn serve(settings: &Settings, out: Output) -> anyhow::Result<Exit> {
             }))
         }
         _ => None,
-    };
+    })
+}
+
+async fn serve(
+    settings: Settings,
+    config: Option<PathBuf>,
+    read: impl Fn() -> anyhow::Result<Settings> + Send + 'static,
+    out: Output,
+) -> anyhow::Result<Exit> {
+    let guard = Arc::new(telemetry(&settings)?);
+    let operation = Operation::default();
+    let process = ProcessMetrics::new(&operation.metrics);
+    process.watch_spans(guard.spans());
+    // Before anything is said to be ready: whoever reads that may ask to stop or to reload at once.
+    let delay = Duration::from_secs(settings.server.drain_delay_seconds);
+    let shutdown = Shutdown::on_signals(operation.readiness.clone(), delay)?;
+    let hangup = signal(SignalKind::hangup())?;
+    let built = crate::server::build(&settings, &operation).await?;
+    process.watch_store(Arc::new(StoreNumbers(built.store.clone())));
+    let listener = TcpListener::bind(settings.server.listen)
+        .await
+        .with_context(|| format!("listening on {}", settings.server.listen))?;
+    let addr = listener.local_addr()?;
+    let tls = tls(&settings)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     if built.made_admin_key {
         out.line("made the admin key")?;
@@ -119,34 +139,46 @@ async fn serve(settings: &Settings, out: Output) -> anyhow::Result<Exit> {
         let line = json!({ "listening": addr, "scheme": scheme });
         crate::output::raw(format!("{line}\n").as_bytes())?;
     }
-    if let Some(identity) = &tls {
-        tokio::spawn(reload_on_hangup(Arc::clone(identity), signal(SignalKind::hangup())?));
-    }
     let refresher = match settings.collateral.refresh_interval_seconds {
         0 => None,
         seconds => Some(built.collateral.spawn_refresher(Duration::from_secs(seconds))),
     };
     let broker = built.broker.clone();
     let housekeeping = tokio::spawn(async move { broker.housekeeping().await });
-    assay_key_broker_service::serve(&built.broker, listener, tls, shutdown).await;
+    let mut parts: Vec<Box<dyn Reloadable>> = vec![
+        Box::new(reload::Log(Arc::clone(&guard))),
+        Box::new(reload::Sampling(Arc::clone(&guard))),
+        Box::new(reload::Limits(built.broker.clone())),
+        Box::new(reload::CorimSigners(built.values)),
+        Box::new(reload::Clients(built.authority)),
+    ];
+    if let Some(identity) = &tls {
+        let server = &settings.server;
+        let files = [&server.tls_certificate, &server.tls_key, &server.client_ca].into_iter().flatten();
+        let files = files.cloned().collect();
+        // Last: its step reads the files once more, and so is the only one that can still fail.
+        parts.push(Box::new(reload::Tls { identity: Arc::clone(identity), files, load: self::tls }));
+    }
+    let reloader = Reloader::new(read, config, settings, parts, process);
+    let reloading = tokio::spawn(reloader.run(hangup));
+    let serving = assay_key_broker_service::serve(&built.broker, listener, tls, shutdown.draining());
+    tokio::select! {
+        () = serving => {}
+        () = shutdown.cut() => tracing::warn!("told twice to stop: requests under way are cut off"),
+    }
+    reloading.abort();
     housekeeping.abort();
     drop(refresher);
     if let Err(error) = built.audit.close().await {
         tracing::error!(%error, "the end of the audit log could not be written");
     }
-    built.store.close().await;
-    tracing::info!("stopped");
-    Ok(Exit::Success)
-}
-
-/// SIGHUP: the certificate was renewed.
-async fn reload_on_hangup(identity: Arc<TlsIdentity>, mut hangup: Signal) {
-    while hangup.recv().await.is_some() {
-        match identity.reload() {
-            Ok(()) => tracing::info!("the TLS files were read again"),
-            Err(error) => {
-                tracing::error!(%error, "the TLS files cannot be used; what was read before stays in use")
-            }
-        }
+    // Requests that were cut off may still hold connections to the store.
+    let closing = built.store.close();
+    tokio::select! {
+        () = closing => {}
+        () = async { shutdown.cut().await; tokio::time::sleep(LAST_WORDS).await } => {}
     }
+    tracing::info!("stopped");
+    guard.shutdown(LAST_WORDS).await;
+    Ok(Exit::Success)
 }

@@ -132,12 +132,12 @@ async fn result(
     nonce: &[u8],
     evidence: &SubmittedEvidence,
 ) -> Result<String, RequestError> {
-    let attestation = broker.attestation();
+    let (attestation, settings) = (broker.attestation(), broker.settings());
     let evaluated = attestation
         .evaluate_direct(DirectEvaluation {
             evidence: RawEvidence::new(ARM_CCA.tee, evidence.bytes.clone()),
             binding: Binding { report_data: Some(nonce.to_vec()), init_data: None },
-            policy_ids: &broker.settings().attestation_policies,
+            policy_ids: &settings.attestation_policies,
             nonce: Some(nonce),
         })
         .await;

@@ -10,6 +10,7 @@ pub mod schema;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use assay_access::{AdminKey, AdminKeys, Authority, ClientRule, DEFAULT_AUDIENCE, Role};
 use assay_attestation_service::{
@@ -23,6 +24,7 @@ use assay_key_broker_service::{KeyBroker, Parts, Settings};
 use assay_policy::{Admission, Limits, PolicyKind, TrialProcess};
 use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
 use assay_store::{KeyEncryptionKey, Store, StoreOptions};
+use assay_telemetry::{Operation, Readiness};
 use assay_token::decode_unverified;
 use assay_token::jwe::{DecryptionKey, KeyAlgorithm};
 use assay_types::{
@@ -237,6 +239,11 @@ impl World {
             authority: Arc::clone(&authority),
             audit: audit.clone(),
             settings: settings.clone(),
+            operation: Operation {
+                // Probes of tests follow each other quickly.
+                readiness: Readiness::new(Duration::ZERO, Duration::from_secs(20)),
+                ..Operation::default()
+            },
             clock: shared,
         })
         .await

@@ -1,0 +1,21 @@
+//! The store's numbers for `/metrics`.
+
+use assay_store::Store;
+use assay_telemetry::StoreMetrics;
+
+/// A store, as its metrics see it.
+pub(crate) struct StoreNumbers(pub(crate) Store);
+
+impl StoreMetrics for StoreNumbers {
+    fn statements(&self) -> u64 {
+        self.0.statements()
+    }
+
+    fn idle_connections(&self) -> u64 {
+        self.0.connections().and_then(|(idle, _)| u64::try_from(idle).ok()).unwrap_or_default()
+    }
+
+    fn connection_limit(&self) -> u64 {
+        self.0.connections().map_or(0, |(_, most)| most.into())
+    }
+}
