@@ -213,15 +213,8 @@ impl Default for Log {
 }
 
 /// Every key with its meaning, in the order of the file: these, with those of the modules between.
-const KEYS: [&[(&str, &str)]; 7] = [
-    KEYS_BEFORE,
-    store::KEYS,
-    access::KEYS,
-    collateral::KEYS,
-    audit::KEYS,
-    KEYS_AFTER,
-    telemetry::KEYS,
-];
+const KEYS: [&[(&str, &str)]; 7] =
+    [KEYS_BEFORE, store::KEYS, access::KEYS, collateral::KEYS, audit::KEYS, KEYS_AFTER, telemetry::KEYS];
 
 const KEYS_BEFORE: &[(&str, &str)] = &[
     ("server.listen", "The address to listen on."),

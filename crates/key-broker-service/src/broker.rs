@@ -85,7 +85,8 @@ impl KeyBroker {
     /// # Errors
     /// [`StartError`].
     pub async fn new(parts: Parts) -> Result<Self, StartError> {
-        let Parts { store, attestation, resource_policies, authority, audit, settings, operation, clock } = parts;
+        let Parts { store, attestation, resource_policies, authority, audit, settings, operation, clock } =
+            parts;
         settings.check()?;
         let sealer = CookieSealer::load(store.clone(), settings.session_seconds, clock.now())
             .await
