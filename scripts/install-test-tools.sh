@@ -2,7 +2,7 @@
 # Installs the Debian packages that some tests and the agent's demonstration need: fuse3, for the mounted files
 # of a simulated guest; curl, which plays its workload; PostgreSQL, of which scripts/test_postgres.py starts and
 # stops a server; kubernetes-client, whose kubectl renders the manifests (Debian 13 or later: that of 12 is too old
-# for them); openssl, for the certificates of the compose file.
+# for them); openssl, for the certificates of the compose file; softhsm2, a PKCS#11 token in software.
 #
 # Does nothing, quietly, when they are there. Never fails: without them those tests say so and do nothing.
 set -euo pipefail
@@ -13,6 +13,7 @@ command -v curl >/dev/null || missing+=(curl)
 { compgen -G "/usr/lib/postgresql/*/bin/postgres" || command -v postgres; } >/dev/null || missing+=(postgresql)
 command -v kubectl >/dev/null || missing+=(kubernetes-client)
 command -v openssl >/dev/null || missing+=(openssl)
+command -v softhsm2-util >/dev/null || missing+=(softhsm2)
 if [[ ${#missing[@]} -eq 0 ]]; then
     exit 0
 fi

@@ -152,9 +152,7 @@ class Replicas:
 
     def prepare(self):
         """Reference values that make the emulated guest affirming, a policy, a resource."""
-        values = self.t.reference_values(self.w)
-        message = {"version": "0.1.0", "type": "sample",
-                   "payload": self.t.base64.b64encode(json.dumps(values).encode()).decode()}
+        message = self.t.reference_value_message(self.t.good_reference_values(self.w))
         self.admin("POST", "/kbs/v0/reference-value", message, at=0)
         text = self.t.base64.urlsafe_b64encode(ALLOW_AFFIRMING.encode()).decode().rstrip("=")
         self.admin("POST", "/kbs/v0/resource-policy", {"policy": text}, at=1 % len(self.ports))
@@ -206,7 +204,7 @@ def register(t):
             raise t.Skip("PostgreSQL's server is not installed")
         return Replicas(t, w, name, **more)
 
-    @case("replicas: a change at one is in force at all within a second; one session spans them", needs=("roots",))
+    @case("replicas: a change at one is in force at all within a second; one session spans them", needs=("roots", "verify_good"))
     def replicas_agree(w):
         with replicas(w, "agree") as r:
             r.start_all()
@@ -228,8 +226,7 @@ def register(t):
             for at in (1, 2):
                 took[f"policy at {at}"] = until("policy", lambda: r.http(
                     "GET", "/kbs/v0/resource-policy/other", at=at, token=r.token)[0] == 200)
-            message = {"version": "0.1.0", "type": "sample",
-                       "payload": t.base64.b64encode(b'{"another":[1]}').decode()}
+            message = t.reference_value_message({"another": [1]})
             r.admin("POST", "/kbs/v0/reference-value", message, at=1)
             for at in (0, 2):
                 took[f"reference value at {at}"] = until("reference value", lambda: r.http(
@@ -243,7 +240,7 @@ def register(t):
             check(not slow, f"not in force within a second: {slow}")
 
     @case("replicas: 2000 guests while replicas are killed and the database is restarted: nothing wrong, nothing lost",
-          needs=("roots", "replicas_agree"))
+          needs=("replicas_agree",))
     def replicas_chaos(w):
         with replicas(w, "chaos") as r:
             r.start_all()

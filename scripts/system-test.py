@@ -32,6 +32,9 @@ import agent_bad_input_cases
 import agent_cases
 import audit_cases
 import operation_cases
+import replica_cases
+import rvps_cases
+import secret_backend_cases
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SEED = "11" * 32
@@ -133,8 +136,8 @@ class World:
 
     # The server.
 
-    def start(self, *more, trust_emulator=True):
-        """Starts the server and waits until it is ready."""
+    def start(self, *more, trust_emulator=True, environment=None, ready=200):
+        """Starts the server and waits until it is ready, or says otherwise as expected."""
         check(self.server is None, "a server is running already")
         if trust_emulator:
             more = ("--danger-trust-emulator", self.roots, *more)
@@ -142,7 +145,7 @@ class World:
         self.server = subprocess.Popen(
             [self.assay, "serve", "--data-dir", str(self.data), "--listen", f"127.0.0.1:{self.port}", "--http",
              *map(str, more)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, env={**os.environ, **(environment or {})},
         )
         log.close()
         self.started.append(self.server)
@@ -151,7 +154,7 @@ class World:
             if self.server.poll() is not None:
                 raise AssertionError(f"the server ended with {self.server.returncode}\n{self.log()}")
             with contextlib.suppress(OSError):
-                if self.http("GET", "/readyz")[0] == 200:
+                if self.http("GET", "/readyz")[0] == ready:
                     return
             time.sleep(0.02)
         raise AssertionError(f"the server is not ready after 30 s\n{self.log()}")
@@ -262,6 +265,21 @@ def claims_of(jwt):
 def reference_value_message(values):
     payload = base64.b64encode(json.dumps(values).encode()).decode()
     return {"version": "0.1.0", "type": "sample", "payload": payload}
+
+
+def good_reference_values(w):
+    """What makes the good guest affirming."""
+    claims = w.verify(w.evidence, "--anchors", w.roots, expect=ACCEPTED)["claims"]
+    values = {
+        "snp_launch_measurement": "measurement", "snp_bootloader": "reported_tcb_bootloader",
+        "snp_microcode": "reported_tcb_microcode", "snp_snp_svn": "reported_tcb_snp", "snp_tee_svn": "reported_tcb_tee",
+        "snp_smt_enabled": "platform_smt_enabled", "snp_tsme_enabled": "platform_tsme_enabled",
+        "snp_guest_abi_major": "policy_abi_major", "snp_guest_abi_minor": "policy_abi_minor",
+        "snp_single_socket": "policy_single_socket", "snp_smt_allowed": "policy_smt_allowed",
+    }
+    message = {name: [find(claims, claim)] for name, claim in values.items()}
+    check(None not in [v[0] for v in message.values()], f"a claim is missing: {message}")
+    return message
 
 
 def problem(body):
@@ -676,16 +694,7 @@ def roles(w):
 @case("a secret and the reference values of the good guest are stored", needs=["admin_token", "verify_good"])
 def stored(w):
     w.admin("POST", f"/kbs/v0/resource/{RESOURCE}", SECRET, headers={"Content-Type": "application/octet-stream"})
-    claims = w.verify(w.evidence, "--anchors", w.roots, expect=ACCEPTED)["claims"]
-    values = {
-        "snp_launch_measurement": "measurement", "snp_bootloader": "reported_tcb_bootloader",
-        "snp_microcode": "reported_tcb_microcode", "snp_snp_svn": "reported_tcb_snp", "snp_tee_svn": "reported_tcb_tee",
-        "snp_smt_enabled": "platform_smt_enabled", "snp_tsme_enabled": "platform_tsme_enabled",
-        "snp_guest_abi_major": "policy_abi_major", "snp_guest_abi_minor": "policy_abi_minor",
-        "snp_single_socket": "policy_single_socket", "snp_smt_allowed": "policy_smt_allowed",
-    }
-    message = {name: [find(claims, claim)] for name, claim in values.items()}
-    check(None not in [v[0] for v in message.values()], f"a claim is missing: {message}")
+    message = good_reference_values(w)
     w.admin("POST", "/kbs/v0/reference-value", reference_value_message(message))
     answer = json.loads(w.admin("GET", "/kbs/v0/reference-value/snp_launch_measurement"))
     check(message["snp_launch_measurement"][0] in json.dumps(answer), f"read back: {answer}")
@@ -1391,6 +1400,9 @@ audit_cases.register(sys.modules[__name__])
 agent_cases.register(sys.modules[__name__])
 agent_bad_input_cases.register(sys.modules[__name__])
 operation_cases.register(sys.modules[__name__])
+replica_cases.register(sys.modules[__name__])
+rvps_cases.register(sys.modules[__name__])
+secret_backend_cases.register(sys.modules[__name__])
 
 
 @case("the server of the agent's cases stops", needs=["agent_server"])

@@ -3,8 +3,10 @@
 mod audit;
 mod collateral;
 mod configfs_tsm;
+mod rvps;
 mod sealed_secret;
 mod store;
+mod vault;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,8 +17,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use audit::{AuditCommand, ListArgs};
 pub(crate) use collateral::{CaArg, CollateralCommand, IntelTee, RefreshArgs, StoreArgs, VendorArg};
 pub(crate) use configfs_tsm::ConfigfsTsmArgs;
+pub(crate) use rvps::{RvpsArgs, RvpsCommand};
 pub(crate) use sealed_secret::{SealCommand, SealedSecretCommand, Signer};
 pub(crate) use store::{KeyCommand, KeyPurpose, StoreCommand, WhichStore};
+pub(crate) use vault::EmulateVaultArgs;
 
 /// Confidential-computing attestation: prove what a guest is, and give it its secrets.
 #[derive(Debug, Parser)]
@@ -54,6 +58,9 @@ pub(crate) enum Command {
     /// The values that evidence is compared with.
     #[command(subcommand)]
     ReferenceValue(ReferenceValueCommand),
+    /// A reference value provider over gRPC, Assay's or Trustee's.
+    #[command(subcommand)]
+    Rvps(RvpsCommand),
     /// Endorsements of Arm CCA platforms and realms: CoRIMs and JSON stores.
     #[command(subcommand)]
     Endorsement(EndorsementCommand),
@@ -620,6 +627,9 @@ pub(crate) enum EmulateCommand {
     /// Serve what Intel's provisioning certification service (PCS) would say about an emulated platform, over
     /// plain HTTP, and a control at /control: GET counts requests, POST changes how the service behaves.
     Pcs(PcsArgs),
+    /// Serve a double of HashiCorp Vault on loopback, over plain HTTP: its login, KV engines and transit engine, and a
+    /// control at /control: GET counts requests, POST changes how it behaves.
+    Vault(EmulateVaultArgs),
     /// Present the kernel files of a confidential guest under a directory, so that an agent whose device root it is
     /// attests as on hardware: configfs-tsm; with TDX also its registers and event log. Stays until it is stopped.
     ConfigfsTsm(ConfigfsTsmArgs),

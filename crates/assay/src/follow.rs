@@ -1,8 +1,13 @@
 //! Changes by other processes take effect here, too.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use assay_access::Authority;
+use assay_attestation_service::{PolicySet, TokenKeys};
+use assay_key_broker_service::KeyBroker;
+use assay_reference_values::ReferenceValues;
 use assay_store::{Store, Topic};
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
@@ -26,12 +31,57 @@ pub(crate) struct Followers {
 
 impl Followers {
     /// Whenever something of `topic` changed elsewhere, `run` reads it again. `what` is for the log.
-    pub(crate) fn on<F, Fut>(&mut self, topic: Topic, what: &'static str, run: F)
+    fn on<F, Fut>(&mut self, topic: Topic, what: &'static str, run: F)
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
         self.reloads.push(Reload { topic, what, run: Box::new(move || Box::pin(run())) });
+    }
+
+    /// Policies of one kind.
+    pub(crate) fn policies(&mut self, what: &'static str, policies: &Arc<PolicySet>) {
+        let policies = Arc::clone(policies);
+        self.on(Topic::Policies, what, move || {
+            let policies = Arc::clone(&policies);
+            async move { Ok(policies.reload().await?) }
+        });
+    }
+
+    /// The keys that sign tokens.
+    pub(crate) fn token_keys(&mut self, keys: &Arc<TokenKeys>) {
+        let keys = Arc::clone(keys);
+        self.on(Topic::Keys, "token-signing keys", move || {
+            let keys = Arc::clone(&keys);
+            async move { Ok(keys.reload().await?) }
+        });
+    }
+
+    /// The keys that seal a key broker's challenges.
+    pub(crate) fn broker(&mut self, broker: &KeyBroker) {
+        let broker = broker.clone();
+        self.on(Topic::Keys, "session-sealing keys", move || {
+            let broker = broker.clone();
+            async move { Ok(broker.reload_sealing_keys().await?) }
+        });
+    }
+
+    /// The admin keys.
+    pub(crate) fn authority(&mut self, authority: &Arc<Authority>) {
+        let authority = Arc::clone(authority);
+        self.on(Topic::Keys, "admin keys", move || {
+            let authority = Arc::clone(&authority);
+            async move { Ok(authority.keys().reload().await?) }
+        });
+    }
+
+    /// The reference values of the store.
+    pub(crate) fn values(&mut self, values: &Arc<ReferenceValues>) {
+        let values = Arc::clone(values);
+        self.on(Topic::ReferenceValues, "reference values", move || {
+            let values = Arc::clone(&values);
+            async move { Ok(values.reload().await?) }
+        });
     }
 
     /// Follows the store until the task is aborted. What cannot be read is tried again: no change is lost.

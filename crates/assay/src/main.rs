@@ -16,6 +16,8 @@ mod guest_process;
 mod output;
 mod process;
 mod reload;
+mod rvps;
+mod secret_backends;
 mod server;
 mod settings;
 mod shutdown;
@@ -73,6 +75,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Explain(args) => asynchronous(commands::explain::run(&args, out)),
         Command::Resource(command) => asynchronous(commands::resource::run(&command, out)),
         Command::Policy(command) => asynchronous(commands::policy::run(&command, out)),
+        Command::Rvps(command) => asynchronous(commands::rvps::run(&command, out)),
         Command::ReferenceValue(command) => asynchronous(commands::reference_value::run(&command, out)),
         Command::Endorsement(command) => asynchronous(commands::endorsement::run(&command, out)),
         Command::Collateral(command) => asynchronous(commands::collateral::run(&command, out)),

@@ -27,13 +27,17 @@ use assay_veraison::{VeraisonClient, VeraisonSettings};
 
 use crate::clock::SystemClock;
 use crate::commands::policy_offline::admission;
+use crate::follow::Followers;
 use crate::output;
 use crate::settings::{CcaVerifierKind, Settings};
 
 /// The parts of a server that its caller needs.
 pub(crate) struct Built {
     pub(crate) broker: KeyBroker,
-    pub(crate) values: Arc<ReferenceValues>,
+    /// The reference values of the store; `None` where they are elsewhere.
+    pub(crate) values: Option<Arc<ReferenceValues>>,
+    /// Who wants to hear of changes by other processes.
+    pub(crate) followers: Followers,
     pub(crate) authority: Arc<Authority>,
     pub(crate) store: Store,
     pub(crate) audit: AuditLog,
@@ -45,8 +49,9 @@ pub(crate) struct Built {
 /// Opens the store and puts the parts together. What does not exist yet is made: data directory,
 /// key-encryption key, store, admin key, signing key.
 pub(crate) async fn build(settings: &Settings, operation: &Operation) -> anyhow::Result<Built> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = crate::store::open(settings, true).await?;
+    // All replicas go by the database's clock.
+    let clock: Arc<dyn Clock> = store.clock(Arc::new(SystemClock));
     let admin_keys = Arc::new(crate::admin::keys(settings, &store, Arc::clone(&clock)).await?);
     let made_admin_key = admin_keys.made();
     let clients = settings.access.clients.clone();
@@ -70,7 +75,7 @@ pub(crate) async fn build(settings: &Settings, operation: &Operation) -> anyhow:
         PolicySet::load(PolicyKind::Resource, RESOURCE_POLICIES, store.clone(), admission()?, clock.clone())
             .await?,
     );
-    let values = Arc::new(ReferenceValues::load_with(store.clone(), clock.clone(), corims(settings)?).await?);
+    let values = crate::rvps::source(settings, &store, clock.clone()).await?;
     let keys = Arc::new(
         TokenKeys::load(store.clone(), key_settings(settings)?, &settings.token.issuer, clock.clone())
             .await?,
@@ -83,9 +88,9 @@ pub(crate) async fn build(settings: &Settings, operation: &Operation) -> anyhow:
     let attestation = Arc::new(AttestationService::new(
         registry,
         collateral.clone(),
-        policies,
-        Arc::clone(&values),
-        keys,
+        Arc::clone(&policies),
+        values.source,
+        Arc::clone(&keys),
         token_settings,
         clock.clone(),
     ));
@@ -93,10 +98,13 @@ pub(crate) async fn build(settings: &Settings, operation: &Operation) -> anyhow:
     let audit = AuditLog::open(store.clone(), clock.clone(), settings.audit.settings(), process)
         .await
         .context("the audit log")?;
+    let vault = crate::secret_backends::vault_client(settings, Arc::clone(&clock))?;
+    let secrets = crate::secret_backends::secret_backends(settings, &store, vault, Arc::clone(&clock))?;
     let broker = KeyBroker::new(Parts {
         store: store.clone(),
+        secrets,
         attestation,
-        resource_policies,
+        resource_policies: Arc::clone(&resource_policies),
         authority: Arc::clone(&authority),
         audit: audit.clone(),
         settings: broker_settings(settings)?,
@@ -104,7 +112,17 @@ pub(crate) async fn build(settings: &Settings, operation: &Operation) -> anyhow:
         clock,
     })
     .await?;
-    Ok(Built { broker, values, authority, store, audit, collateral, made_admin_key })
+    let mut followers = Followers::default();
+    followers.policies("attestation policies", &policies);
+    followers.policies("resource policies", &resource_policies);
+    followers.token_keys(&keys);
+    followers.broker(&broker);
+    followers.authority(&authority);
+    if let Some(values) = &values.local {
+        followers.values(values);
+    }
+    let values = values.local;
+    Ok(Built { broker, values, followers, authority, store, audit, collateral, made_admin_key })
 }
 
 /// How keys that sign tokens are made.

@@ -5,8 +5,11 @@
 mod access;
 mod audit;
 mod collateral;
+mod reference_values;
+mod resources;
 mod store;
 mod telemetry;
+mod vault;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,8 +20,11 @@ use serde::{Deserialize, Serialize};
 pub(crate) use access::Access;
 pub(crate) use audit::Audit;
 pub(crate) use collateral::{Collateral, IntelUpdate};
+pub(crate) use reference_values::{RemoteValues, RvpsDoor};
+pub(crate) use resources::{BackendKind, Resources};
 pub(crate) use store::{KeyEncryption, KeySourceKind, StoreSettings};
 pub(crate) use telemetry::Telemetry;
+pub(crate) use vault::Vault;
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,10 +37,14 @@ pub(crate) struct Settings {
     pub(crate) key_encryption: KeyEncryption,
     pub(crate) access: Access,
     pub(crate) collateral: Collateral,
+    pub(crate) vault: Vault,
+    pub(crate) resources: Resources,
     pub(crate) snp: Snp,
     pub(crate) tee: Tees,
     pub(crate) corim: Corim,
     pub(crate) audit: Audit,
+    pub(crate) reference_values: RemoteValues,
+    pub(crate) rvps: RvpsDoor,
     pub(crate) danger: Danger,
     pub(crate) log: Log,
     pub(crate) telemetry: Telemetry,
@@ -135,6 +145,8 @@ pub(crate) struct Danger {
     pub(crate) allow_test_keys: bool,
     pub(crate) plaintext_store: bool,
     pub(crate) telemetry_plain_http: bool,
+    pub(crate) plaintext_reference_values: bool,
+    pub(crate) vault_plain_http: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -213,8 +225,18 @@ impl Default for Log {
 }
 
 /// Every key with its meaning, in the order of the file: these, with those of the modules between.
-const KEYS: [&[(&str, &str)]; 7] =
-    [KEYS_BEFORE, store::KEYS, access::KEYS, collateral::KEYS, audit::KEYS, KEYS_AFTER, telemetry::KEYS];
+const KEYS: [&[(&str, &str)]; 10] = [
+    KEYS_BEFORE,
+    store::KEYS,
+    access::KEYS,
+    collateral::KEYS,
+    vault::KEYS,
+    resources::KEYS,
+    audit::KEYS,
+    reference_values::KEYS,
+    KEYS_AFTER,
+    telemetry::KEYS,
+];
 
 const KEYS_BEFORE: &[(&str, &str)] = &[
     ("server.listen", "The address to listen on."),
@@ -303,6 +325,14 @@ const KEYS_AFTER: &[(&str, &str)] = &[
         "danger.telemetry_plain_http",
         "DANGER: send spans in the clear to another machine. Who listens learns which requests are made.",
     ),
+    (
+        "danger.plaintext_reference_values",
+        "DANGER: reference_values.address may be plain HTTP beyond loopback. Whoever is on the way chooses the values.",
+    ),
+    (
+        "danger.vault_plain_http",
+        "DANGER: speak plain HTTP to a Vault on another machine. Everyone on the way reads every secret.",
+    ),
     ("log.level", "error, warn, info, debug or trace; or a filter such as `info,sqlx=warn`."),
     ("log.json", "One JSON object a line."),
 ];
@@ -363,6 +393,10 @@ impl Settings {
         self.collateral.check()?;
         self.telemetry.check(self.danger.telemetry_plain_http)?;
         assay_telemetry::Guard::check_filter(&self.log.level).context("log.level")?;
+        self.reference_values.check(self.danger.plaintext_reference_values)?;
+        self.rvps.check()?;
+        self.vault.check()?;
+        self.resources.check(self.vault.address.is_some())?;
         anyhow::ensure!(!self.snp.allowed_vmpl.is_empty(), "snp.allowed_vmpl is empty: no report could pass");
         Ok(())
     }
@@ -409,10 +443,11 @@ mod tests {
 
     fn leaves(path: &str, tree: &serde_json::Value) -> Vec<String> {
         match tree.as_object() {
-            Some(members) => {
+            // A map that the file may fill is a leaf.
+            Some(members) if !members.is_empty() => {
                 members.iter().flat_map(|(name, value)| leaves(&format!("{path}.{name}"), value)).collect()
             }
-            None => vec![path.trim_start_matches('.').to_owned()],
+            _ => vec![path.trim_start_matches('.').to_owned()],
         }
     }
 
@@ -449,6 +484,8 @@ mod tests {
             ("[collateral]\nintel_service = \"pccs\"", "collateral.intel_url"),
             ("[collateral]\nintel_service = \"other\"", "other"),
             ("[tee.cca]\nverifier = \"veraison\"", "tee.cca.veraison_url"),
+            ("[reference_values]\naddress = \"http://rvps\"", "reference_values: address"),
+            ("[rvps]\nlisten = \"0.0.0.0:1\"", "rvps.listen"),
             ("[tee.cca]\nverifier = \"other\"", "other"),
             ("[tee.tdx]\nverifier = \"native\"", "tdx"),
             ("[server]\nlisten = 5", "listen"),
@@ -456,6 +493,9 @@ mod tests {
             ("[telemetry]\notlp_endpoint = \"http://192.0.2.1:4317\"", "telemetry.otlp_endpoint"),
             ("[telemetry]\notlp_endpoint = \"https://collector\"", "telemetry.otlp_endpoint"),
             ("[log]\nlevel = \"a=b=c\"", "log.level"),
+            ("[resources]\nbackend = \"vault\"", "vault.address"),
+            ("[vault]\naddress = \"https://vault.example\"", "vault.token_file"),
+            ("[resources.by_repository]\nTeam-A = \"s3\"", "s3"),
             ("=", "TOML"),
         ] {
             std::fs::write(&file, text).unwrap();

@@ -95,12 +95,12 @@ fn parts(c: &mut Criterion) {
         world
     });
     let issued = runtime.block_on(world.attest(Guest::snp())).unwrap();
-    let values = world.service.reference_values().snapshot();
+    let values = runtime.block_on(world.service.reference_values().consult()).unwrap();
     let policy = world.service.policies().get("default_cpu").unwrap();
     let policy = policy.policy.as_ref().unwrap();
     let input = issued.claims.submods["cpu0"].annotated_evidence.clone();
     c.bench_function("appraise", |b| {
-        b.iter(|| policy.appraise(black_box(&input), values.as_ref(), NOW).unwrap());
+        b.iter(|| policy.appraise(black_box(&input), values.values(), NOW).unwrap());
     });
     let keys = world.service.keys().current();
     c.bench_function("issue", |b| b.iter(|| keys.current().sign(black_box(&issued.claims)).unwrap()));

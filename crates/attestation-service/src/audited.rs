@@ -21,7 +21,7 @@ pub fn verdict_event(issued: &Issued) -> Event {
     // One set for all attesters.
     let set = claims.submods.values().find_map(|submod| submod.appraised.reference_values.clone());
     match set {
-        Some(set) => event.values(set, asked),
+        Some(set) => event.values(Some(set), asked),
         None => event,
     }
 }

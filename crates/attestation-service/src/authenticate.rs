@@ -1,5 +1,6 @@
 //! Evidence → authenticated claims: the collateral is brought, then the verifier decides.
 
+use assay_reference_values::Consultation;
 use assay_types::{
     Authenticated, Binding, CollateralItem, CollateralKind, CollateralOrigin, CollateralRequest,
     CollateralSet, CollateralUse, Digest, Lookup, RawEvidence, ReferenceValueSnapshot, Tee, UnixTime,
@@ -14,6 +15,7 @@ use crate::error::EvaluationError;
 const MAX_FURTHER_ROUNDS: usize = 3;
 
 /// The claims of one attester, with what the verdict needs to know about how they were proved.
+#[derive(Clone)]
 pub(crate) struct Genuine {
     pub(crate) authenticated: Authenticated,
     /// The digest of the evidence.
@@ -23,8 +25,22 @@ pub(crate) struct Genuine {
 }
 
 impl AttestationService {
+    /// [`AttestationService::authenticate`], with what is to be learned for it.
+    pub(crate) async fn authenticate_with(
+        &self,
+        evidence: &RawEvidence,
+        binding: &Binding,
+        consultation: &mut dyn Consultation,
+    ) -> Result<Vec<Genuine>, EvaluationError> {
+        let result = self.authenticate(evidence, binding, consultation.values()).await;
+        // Verifiers ask for groups, and those only. What a provider cannot be asked outweighs whatever came
+        // of the silence.
+        consultation.learn().await?;
+        result
+    }
+
     /// The verification of one piece of evidence, collateral included.
-    pub(crate) async fn authenticate(
+    async fn authenticate(
         &self,
         evidence: &RawEvidence,
         binding: &Binding,

@@ -2,6 +2,7 @@
 
 use assay_collateral::CollateralError;
 use assay_policy::PolicyError;
+use assay_reference_values::ReferenceValueError;
 use assay_store::StoreError;
 use assay_token::TokenError;
 use assay_types::{Coded, Fault, Finding, InitDataError, NotCanonical, Tee, VerifyError};
@@ -67,6 +68,9 @@ pub enum EvaluationError {
     /// The token could not be made.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The reference values could not be had.
+    #[error(transparent)]
+    ReferenceValues(#[from] ReferenceValueError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -98,6 +102,7 @@ impl Coded for EvaluationError {
             EvaluationError::TooManyPolicies { .. } => "AS-010",
             EvaluationError::Policy { .. } => "AS-009",
             EvaluationError::Token(error) => error.code(),
+            EvaluationError::ReferenceValues(error) => error.code(),
             EvaluationError::Store(error) => error.code(),
         }
     }
@@ -117,6 +122,7 @@ impl Coded for EvaluationError {
             EvaluationError::NoPolicy { .. } => Fault::Unprocessable,
             EvaluationError::Policy { .. } => Fault::Internal,
             EvaluationError::Token(error) => error.fault(),
+            EvaluationError::ReferenceValues(error) => error.fault(),
             EvaluationError::Store(error) => error.fault(),
         }
     }

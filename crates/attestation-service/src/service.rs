@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use assay_collateral::CollateralService;
-use assay_reference_values::ReferenceValues;
+use assay_reference_values::{Consultation, ReferenceValueSource};
 use assay_types::{
-    Binding, Clock, CompositeEvidence, HashAlgorithm, InitData, InitDataMessage, RawEvidence,
-    ReferenceValueSnapshot, RuntimeData, Tee, additional_runtime_data, canonical_digest,
-    primary_runtime_data,
+    Binding, Clock, CompositeEvidence, HashAlgorithm, InitData, InitDataMessage, RawEvidence, RuntimeData,
+    Tee, additional_runtime_data, canonical_digest, primary_runtime_data,
 };
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -75,7 +74,7 @@ pub struct AttestationService {
     pub(crate) registry: Registry,
     pub(crate) collateral: CollateralService,
     policies: Arc<PolicySet>,
-    values: Arc<ReferenceValues>,
+    values: Arc<dyn ReferenceValueSource>,
     keys: Arc<TokenKeys>,
     settings: TokenSettings,
     pub(crate) clock: Arc<dyn Clock>,
@@ -87,7 +86,7 @@ impl AttestationService {
         registry: Registry,
         collateral: CollateralService,
         policies: Arc<PolicySet>,
-        values: Arc<ReferenceValues>,
+        values: Arc<dyn ReferenceValueSource>,
         keys: Arc<TokenKeys>,
         settings: TokenSettings,
         clock: Arc<dyn Clock>,
@@ -100,8 +99,8 @@ impl AttestationService {
         &self.policies
     }
 
-    /// The reference values.
-    pub fn reference_values(&self) -> &Arc<ReferenceValues> {
+    /// Where the reference values come from.
+    pub fn reference_values(&self) -> &Arc<dyn ReferenceValueSource> {
         &self.values
     }
 
@@ -136,16 +135,16 @@ impl AttestationService {
             ),
             init_data: init_data.as_ref().map(|data| data.digest.clone()),
         };
-        let values = self.values.snapshot();
+        let mut values = self.values.consult().await?;
         let primary = RawEvidence::new(evaluation.tee, json_bytes(&evaluation.evidence.primary_evidence));
-        let mut genuine = self.authenticate(&primary, &binding, values.as_ref()).await?;
+        let mut genuine = self.authenticate_with(&primary, &binding, values.as_mut()).await?;
         if !additional.is_empty() {
             let value = additional_runtime_data(evaluation.runtime_data);
             let digest = canonical_digest(&value, evaluation.runtime_data_hash)?;
             let binding = Binding { report_data: Some(digest.as_bytes().to_vec()), init_data: None };
             for (tee, evidence) in additional {
                 let evidence = RawEvidence::new(tee, json_bytes(&evidence));
-                genuine.extend(self.authenticate(&evidence, &binding, values.as_ref()).await?);
+                genuine.extend(self.authenticate_with(&evidence, &binding, values.as_mut()).await?);
             }
         }
         let surroundings = Surroundings {
@@ -154,7 +153,7 @@ impl AttestationService {
             init_data: init_data.as_ref(),
             nonce: None,
         };
-        self.appraise_and_issue(genuine, values.as_ref(), &surroundings)
+        self.appraise_and_issue(genuine, values.as_mut(), &surroundings).await
     }
 
     /// [`AttestationService::evaluate`] for other protocols than RCAR.
@@ -162,42 +161,53 @@ impl AttestationService {
     /// # Errors
     /// [`EvaluationError`]; see its variants.
     pub async fn evaluate_direct(&self, evaluation: DirectEvaluation<'_>) -> Result<Issued, EvaluationError> {
-        let values = self.values.snapshot();
-        let genuine = self.authenticate(&evaluation.evidence, &evaluation.binding, values.as_ref()).await?;
+        let mut values = self.values.consult().await?;
+        let genuine =
+            self.authenticate_with(&evaluation.evidence, &evaluation.binding, values.as_mut()).await?;
         let surroundings = Surroundings {
             policy_ids: evaluation.policy_ids,
             runtime_data: None,
             init_data: None,
             nonce: evaluation.nonce,
         };
-        self.appraise_and_issue(genuine, values.as_ref(), &surroundings)
+        self.appraise_and_issue(genuine, values.as_mut(), &surroundings).await
     }
 
     /// The second half of every evaluation. The reference values are those that gave the trust anchors.
-    pub(crate) fn appraise_and_issue(
+    /// Where they are learned on the way, the appraisal is repeated until it asks for nothing new.
+    pub(crate) async fn appraise_and_issue(
         &self,
-        genuine: Vec<Genuine>,
-        values: &dyn ReferenceValueSnapshot,
+        mut genuine: Vec<Genuine>,
+        values: &mut dyn Consultation,
         surroundings: &Surroundings<'_>,
     ) -> Result<Issued, EvaluationError> {
         let now = self.clock.now();
         let default_ids = [DEFAULT_POLICY_ID.to_owned()];
         let asked_for = surroundings.policy_ids;
-        let context = Context {
-            policies: &self.policies,
-            policy_ids: if asked_for.is_empty() { &default_ids } else { asked_for },
-            values,
-            now,
-            runtime_data: surroundings.runtime_data,
-            init_data: surroundings.init_data.map(|data| &data.claims),
-        };
-        if context.policy_ids.len() > MAX_POLICY_IDS {
-            return Err(EvaluationError::TooManyPolicies { found: context.policy_ids.len() });
+        let policy_ids = if asked_for.is_empty() { &default_ids } else { asked_for };
+        if policy_ids.len() > MAX_POLICY_IDS {
+            return Err(EvaluationError::TooManyPolicies { found: policy_ids.len() });
         }
-        let appraisals: Vec<Appraisal> =
-            genuine.into_iter().map(|genuine| appraise(genuine, &context)).collect::<Result<_, _>>()?;
+        let appraisals = loop {
+            let only_round = values.is_complete();
+            let round = if only_round { std::mem::take(&mut genuine) } else { genuine.clone() };
+            let context = Context {
+                policies: &self.policies,
+                policy_ids,
+                values: values.values(),
+                now,
+                runtime_data: surroundings.runtime_data,
+                init_data: surroundings.init_data.map(|data| &data.claims),
+            };
+            let appraisals: Result<Vec<Appraisal>, EvaluationError> =
+                round.into_iter().map(|genuine| appraise(genuine, &context)).collect();
+            if only_round || !values.learn().await? {
+                break appraisals?;
+            }
+        };
+        let digest = values.digest(&mut appraisals.iter().flat_map(|appraisal| &appraisal.asked));
         let nonce = surroundings.nonce.map(<[u8]>::to_vec);
-        issue(appraisals, values.digest(), nonce, &self.keys.current(), &self.settings, now)
+        issue(appraisals, digest, nonce, &self.keys.current(), &self.settings, now)
     }
 }
 

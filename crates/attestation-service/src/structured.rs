@@ -54,14 +54,14 @@ impl AttestationService {
         };
         let report_data = canonical_digest(evaluation.runtime_data, evaluation.runtime_data_hash)?;
         let binding = Binding { report_data: Some(report_data.as_bytes().to_vec()), init_data: digest };
-        let values = self.reference_values().snapshot();
-        let genuine = self.authenticate(&evaluation.evidence, &binding, values.as_ref()).await?;
+        let mut values = self.reference_values().consult().await?;
+        let genuine = self.authenticate_with(&evaluation.evidence, &binding, values.as_mut()).await?;
         let surroundings = Surroundings {
             policy_ids: evaluation.policy_ids,
             runtime_data: Some(evaluation.runtime_data),
             init_data: init_data.as_ref(),
             nonce: None,
         };
-        self.appraise_and_issue(genuine, values.as_ref(), &surroundings)
+        self.appraise_and_issue(genuine, values.as_mut(), &surroundings).await
     }
 }

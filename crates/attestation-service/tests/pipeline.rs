@@ -199,9 +199,13 @@ async fn a_policy_cannot_use_the_tokens_own_names_in_either_spelling() {
             "package policy\nimport rego.v1\ntrust_claims := {{\"executables\": 2}}\nextensions := [{{\"name\": \"{name}\", \"key\": -1, \"value\": 1}}]\n"
         );
         let stored_policy = Some(("default_cpu", text.leak() as &'static str));
-        let world =
-            World::with(Options { trust_emulator: true, allow_sample: true, stored_policy, layered: false })
-                .await;
+        let world = World::with(Options {
+            trust_emulator: true,
+            allow_sample: true,
+            stored_policy,
+            ..Options::default()
+        })
+        .await;
         let error = world.attest(Guest::of(Tee::Sample)).await.unwrap_err();
         assert_eq!(error.fault(), Fault::Internal, "{name}");
         assert!(error.to_string().contains("a name that the token itself uses"), "{name}: {error}");

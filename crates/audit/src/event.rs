@@ -145,8 +145,9 @@ pub struct PolicyRef {
 /// The reference values that a verdict rests on, or that were changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValuesRef {
-    /// The digest of the whole set.
-    pub digest: Digest,
+    /// The digest of the set; absent where a provider elsewhere keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
     /// The names of those that were asked for or changed, the first 128.
     pub names: Vec<String>,
     /// How many more there were.
@@ -303,7 +304,7 @@ impl Event {
 
     /// With reference values: the digest of the set, and the names that were asked for or changed.
     #[must_use]
-    pub fn values(self, digest: Digest, names: impl IntoIterator<Item = String>) -> Self {
+    pub fn values(self, digest: Option<Digest>, names: impl IntoIterator<Item = String>) -> Self {
         let mut all: Vec<String> = names.into_iter().collect();
         all.sort();
         all.dedup();
@@ -354,7 +355,7 @@ mod tests {
         assert!(target.ends_with('…') && target.chars().count() == 512, "{target}");
         let names = (0..200).map(|n| format!("value-{n}"));
         let values =
-            Event::new(Kind::Verdict, Outcome::Ok).values(Digest::sha384(b""), names).values.unwrap();
+            Event::new(Kind::Verdict, Outcome::Ok).values(Some(Digest::sha384(b"")), names).values.unwrap();
         assert_eq!((values.names.len(), values.more), (128, 72));
     }
 }

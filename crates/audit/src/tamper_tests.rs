@@ -57,7 +57,7 @@ fn log() -> &'static Log {
                     let event = Event::new(Kind::Verdict, Outcome::Ok)
                         .evidence(Tee::Snp, Digest::sha384(b"x"), Some("affirming"))
                         .policy("default_cpu", 3, Some(Digest::sha384(b"p")))
-                        .values(Digest::sha384(b"v"), ["a".to_owned(), "b".to_owned()])
+                        .values(Some(Digest::sha384(b"v")), ["a".to_owned(), "b".to_owned()])
                         .token(format!("jti-{n}"))
                         .request("request");
                     log.append(event).await.unwrap();

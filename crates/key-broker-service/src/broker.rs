@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use assay_access::Authority;
 use assay_attestation_service::{AttestationService, PolicySet};
 use assay_audit::AuditLog;
+use assay_secret_backends::SecretBackend;
 use assay_store::Store;
 use assay_telemetry::Operation;
 use assay_token::TokenError;
@@ -21,6 +22,8 @@ use crate::{RequestError, Settings};
 pub struct Parts {
     /// The store.
     pub store: Store,
+    /// Where the secrets of resources are kept; the same store, or elsewhere.
+    pub secrets: Arc<dyn SecretBackend>,
     /// The attestation service; it also holds attestation policies, reference values and the keys
     /// that sign tokens.
     pub attestation: Arc<AttestationService>,
@@ -65,6 +68,7 @@ pub struct KeyBroker {
 
 struct Inner {
     store: Store,
+    secrets: Arc<dyn SecretBackend>,
     attestation: Arc<AttestationService>,
     resource_policies: Arc<PolicySet>,
     audit: AuditLog,
@@ -85,8 +89,17 @@ impl KeyBroker {
     /// # Errors
     /// [`StartError`].
     pub async fn new(parts: Parts) -> Result<Self, StartError> {
-        let Parts { store, attestation, resource_policies, authority, audit, settings, operation, clock } =
-            parts;
+        let Parts {
+            store,
+            secrets,
+            attestation,
+            resource_policies,
+            authority,
+            audit,
+            settings,
+            operation,
+            clock,
+        } = parts;
         settings.check()?;
         let sealer = CookieSealer::load(store.clone(), settings.session_seconds, clock.now())
             .await
@@ -95,6 +108,16 @@ impl KeyBroker {
         operation.readiness.add("store", move || {
             let store = asked.clone();
             async move { store.ping().await }
+        });
+        let asked = Arc::clone(&attestation);
+        operation.readiness.add("reference-values", move || {
+            let attestation = Arc::clone(&asked);
+            async move { attestation.reference_values().check().await }
+        });
+        let asked = Arc::clone(&secrets);
+        operation.readiness.add("secret-backends", move || {
+            let secrets = Arc::clone(&asked);
+            async move { secrets.check().await }
         });
         let asked = audit.clone();
         operation.readiness.add("audit-log", move || {
@@ -105,6 +128,7 @@ impl KeyBroker {
             authority,
             sessions: Sessions::new(Arc::clone(&attestation), store.clone())?,
             store,
+            secrets,
             attestation,
             resource_policies,
             audit,
@@ -206,6 +230,10 @@ impl KeyBroker {
 
     pub(crate) fn store(&self) -> &Store {
         &self.inner.store
+    }
+
+    pub(crate) fn secrets(&self) -> &dyn SecretBackend {
+        &*self.inner.secrets
     }
 
     pub(crate) fn attestation(&self) -> &AttestationService {

@@ -154,7 +154,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "Registers a CoRIM; one that is refused is answered with status 200 and failed"),
     endpoint("GET", "/healthz", Anyone, Empty, Empty, "200 while the process answers"),
     endpoint("GET", "/readyz", Anyone, Empty, Json("Readiness"),
-        "200 while the store answers and the server is not stopping, else 503"),
+        "200 while the store and the secret back ends can serve and the server is not stopping, else 503"),
     endpoint("GET", "/metrics", Anyone, Empty, Media(&["application/openmetrics-text"]), "Metrics in the text format of OpenMetrics"),
     endpoint("GET", "/openapi.json", Anyone, Empty, Json("Value"), "This document"),
 ];

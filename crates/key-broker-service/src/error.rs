@@ -5,6 +5,7 @@ use assay_attestation_service::{EvaluationError, PolicySetError};
 use assay_audit::AuditError;
 use assay_policy::PolicyError;
 use assay_reference_values::ReferenceValueError;
+use assay_secret_backends::BackendError;
 use assay_store::StoreError;
 use assay_telemetry::Unready;
 use assay_token::jwe::JweError;
@@ -300,6 +301,22 @@ pub enum RequestError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The place where the resource's secret is kept failed; where that is the own store, it is
+    /// [`RequestError::Store`].
+    #[error(transparent)]
+    Backend(BackendError),
+    /// A place of secrets cannot serve.
+    #[error("a secret back end cannot serve: {0}")]
+    BackendNotReady(BackendError),
+}
+
+impl From<BackendError> for RequestError {
+    fn from(error: BackendError) -> Self {
+        match error {
+            BackendError::Store(error) => RequestError::Store(error),
+            other => RequestError::Backend(other),
+        }
+    }
 }
 
 /// Media types in a row.
@@ -403,7 +420,9 @@ impl RequestError {
             | RequestError::NotReady { .. }
             | RequestError::Internal { .. }
             | RequestError::Audit(_)
-            | RequestError::Store(_) => "ServiceError",
+            | RequestError::Store(_)
+            | RequestError::Backend(_)
+            | RequestError::BackendNotReady(_) => "ServiceError",
         }
     }
 }
@@ -467,6 +486,7 @@ impl Coded for RequestError {
             RequestError::ReferenceValues(error) => error.code(),
             RequestError::Audit(error) => error.code(),
             RequestError::Store(error) => error.code(),
+            RequestError::Backend(error) | RequestError::BackendNotReady(error) => error.code(),
         }
     }
 
@@ -527,6 +547,8 @@ impl Coded for RequestError {
             RequestError::ReferenceValues(error) => error.fault(),
             RequestError::Audit(error) => error.fault(),
             RequestError::Store(error) => error.fault(),
+            RequestError::Backend(error) => error.fault(),
+            RequestError::BackendNotReady(_) => Fault::Unavailable,
         }
     }
 }

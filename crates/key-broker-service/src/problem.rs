@@ -39,8 +39,9 @@ pub(crate) fn status(fault: Fault) -> StatusCode {
         Fault::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
         Fault::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Fault::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        Fault::CollateralPermanent => StatusCode::BAD_GATEWAY,
+        Fault::CollateralPermanent | Fault::BadGateway => StatusCode::BAD_GATEWAY,
         Fault::CollateralTransient | Fault::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Fault::DependencyTimeout => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -118,6 +119,9 @@ pub(crate) fn write(error: &RequestError, request_id: &str, response: &mut Respo
 /// What the caller may read. The inside of the service (paths, database messages) is not its affair;
 /// the log has it, under the request's id.
 fn public_detail(error: &RequestError) -> Cow<'_, str> {
+    if let Some(explanation) = backend_explanation(error) {
+        return Cow::Owned(format!("{explanation}; the service's log has the reason under the request-id"));
+    }
     match error.fault() {
         Fault::Internal => {
             Cow::Borrowed("an error inside the service; its log has the reason under the request-id")
@@ -135,10 +139,26 @@ fn public_detail(error: &RequestError) -> Cow<'_, str> {
     }
 }
 
+/// What the caller may know of a back end that failed: which kind, and what it amounts to.
+fn backend_explanation(error: &RequestError) -> Option<&'static str> {
+    match error {
+        RequestError::BackendNotReady(error) => Some(error.explanation()),
+        RequestError::Backend(backend) => match backend.fault() {
+            Fault::Unavailable | Fault::BadGateway | Fault::DependencyTimeout => Some(backend.explanation()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 fn retry_after(error: &RequestError) -> Option<u64> {
     match error {
         RequestError::RateLimited { retry_after } => Some(*retry_after),
-        _ => matches!(error.fault(), Fault::Unavailable | Fault::CollateralTransient).then_some(RETRY_AFTER),
+        _ => matches!(
+            error.fault(),
+            Fault::Unavailable | Fault::CollateralTransient | Fault::DependencyTimeout
+        )
+        .then_some(RETRY_AFTER),
     }
 }
 
@@ -198,5 +218,37 @@ mod tests {
             assert!(response.headers().contains_key(header::RETRY_AFTER));
             assert_eq!(error.code(), code);
         }
+    }
+
+    #[test]
+    fn a_back_end_that_fails_is_named_by_kind_and_its_inside_stays_there() {
+        use assay_secret_backends::BackendError;
+        use assay_vault::VaultError;
+        let deadline = std::time::Duration::from_secs(1);
+        let denied = || VaultError::PermissionDenied { operation: "read", path: "the/inside".into() };
+        let backend = |error: VaultError| RequestError::from(BackendError::from(error));
+        for (error, expected, code, detail, again) in [
+            (backend(VaultError::Sealed), 503, "VLT-006", "Vault is sealed", true),
+            (
+                backend(VaultError::Unreachable { cause: "the inside".into() }),
+                503,
+                "VLT-003",
+                "reached",
+                true,
+            ),
+            (backend(VaultError::TimedOut { deadline }), 504, "VLT-005", "in time", true),
+            (backend(denied()), 502, "VLT-013", "policies", false),
+            (RequestError::BackendNotReady(denied().into()), 503, "VLT-013", "policies", true),
+            (backend(VaultError::ValueTooLarge { detail: String::new() }), 413, "VLT-022", "size", false),
+        ] {
+            assert_eq!(retry_after(&error).is_some(), again, "{error}");
+            let (status, body) = body_of(error);
+            assert_eq!((status.as_u16(), &body["code"]), (expected, &serde_json::json!(code)));
+            let text = body["detail"].as_str().unwrap();
+            assert!(text.contains(detail) && !text.contains("inside"), "{text}");
+        }
+        // The own store's errors are what they were.
+        let store = RequestError::from(BackendError::from(StoreError::Full));
+        assert!(matches!(store, RequestError::Store(StoreError::Full)));
     }
 }

@@ -77,7 +77,7 @@ impl<'a> Release<'a> {
 
     async fn sealed(&self) -> Result<Response, RequestError> {
         let key = self.guest.guest_key().ok_or(RequestError::NoGuestKey)?;
-        let resource = self.broker.store().get_resource(self.path).await?;
+        let resource = self.broker.secrets().get(self.path).await?;
         let resource = resource.ok_or_else(|| RequestError::not_found("resource", self.path.as_str()))?;
         Ok(jwe::encrypt(key, resource.value.expose())?)
     }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_store::ResourceInfo;
+use assay_secret_backends::SecretInfo;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -14,23 +14,27 @@ use utoipa::ToSchema;
 pub(crate) struct ResourceListing {
     /// `<repository>/<type>/<tag>`.
     path: String,
-    /// The number of the newest version.
-    version: u64,
+    /// The number of the newest version. Not there where the back end does not tell it, as the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
     /// How many versions are stored.
-    versions: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    versions: Option<u64>,
     /// When the newest version was stored, RFC 3339.
-    created: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<String>,
     /// The length of the newest version in bytes.
-    size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
 }
 
-impl From<ResourceInfo> for ResourceListing {
-    fn from(info: ResourceInfo) -> Self {
+impl From<SecretInfo> for ResourceListing {
+    fn from(info: SecretInfo) -> Self {
         ResourceListing {
             path: info.path.to_string(),
             version: info.version,
             versions: info.versions,
-            created: info.created.to_string(),
+            created: info.created.map(|created| created.to_string()),
             size: info.size,
         }
     }

@@ -511,7 +511,7 @@ fn rim(form: &str, profile: &str) -> String {
 #[tokio::test]
 async fn a_corim_that_is_refused_is_answered_with_the_reason() {
     let world = world().await;
-    let before = world.attestation.reference_values().list();
+    let before = world.attestation.reference_values().list().await.unwrap();
     let silicon = world.emulator.cca();
     let platform = silicon.corim(CorimKind::Platform);
     let stranger = CorimTemplate { signer: silicon.rak(Curve::P384), ..platform.clone() };
@@ -536,7 +536,7 @@ async fn a_corim_that_is_refused_is_answered_with_the_reason() {
         let expiry = world.clock.now().to_string();
         assert_eq!(session, json!({ "status": "failed", "expiry": expiry, "failure-reason": reason }));
     }
-    assert_eq!(world.attestation.reference_values().list(), before);
+    assert_eq!(world.attestation.reference_values().list().await.unwrap(), before);
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! What can go wrong, each with its code.
 
+use std::time::Duration;
+
+use assay_remote::RemoteError;
 use assay_store::StoreError;
 use assay_tee_cca::endorsement::EndorsementError;
 use assay_types::{Coded, Fault, UnixTime, Validity};
@@ -148,6 +151,45 @@ pub enum ReferenceValueError {
         /// What is wrong.
         detail: String,
     },
+    /// An evaluation asked for groups of values, and the remote provider cannot be asked for any.
+    #[error(
+        "the evaluation needs the reference values of {groups}, and the remote provider's protocol (trustee) has no call for groups: use protocol = \"assay\", or reference values of this process"
+    )]
+    GroupsNotServed {
+        /// The groups, separated by commas, at most four.
+        groups: String,
+    },
+    /// The remote provider has no such call.
+    #[error("the remote provider's protocol (trustee) has no call to {what}")]
+    NotServed {
+        /// What was to be done.
+        what: &'static str,
+    },
+    /// The set of the remote provider was not confirmed for too long.
+    #[error(
+        "the reference values are not to be relied on: the remote provider has {}, and the limit is {} s: {why}",
+        age.map_or_else(|| "never answered".to_owned(), |age| format!("not answered for {} s", age.as_secs())),
+        limit.as_secs()
+    )]
+    Stale {
+        /// How long ago it last answered.
+        age: Option<Duration>,
+        /// The longest time without an answer.
+        limit: Duration,
+        /// What came of the last attempt.
+        why: String,
+    },
+    /// An evaluation asks a remote provider for more and more values.
+    #[error("the evaluation asks the remote provider for more than {what}; the last was {id:?}")]
+    TooManyQuestions {
+        /// The limit.
+        what: String,
+        /// A value that was asked for last, cut after 64 characters.
+        id: String,
+    },
+    /// A remote provider gave no answer, or refused.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -178,6 +220,11 @@ impl Coded for ReferenceValueError {
             ReferenceValueError::SignerUntrusted { .. } => "RV-017",
             ReferenceValueError::NotValidNow { .. } => "RV-018",
             ReferenceValueError::Signers { .. } => "RV-019",
+            ReferenceValueError::GroupsNotServed { .. } => "RV-020",
+            ReferenceValueError::NotServed { .. } => "RV-021",
+            ReferenceValueError::Stale { .. } => "RV-022",
+            ReferenceValueError::TooManyQuestions { .. } => "RV-023",
+            ReferenceValueError::Remote(error) => error.code(),
             ReferenceValueError::Endorsements(error) => error.code(),
             ReferenceValueError::Store(error) => error.code(),
         }
@@ -198,14 +245,19 @@ impl Coded for ReferenceValueError {
             | ReferenceValueError::UnknownSigner { .. }
             | ReferenceValueError::BadSignature { .. }
             | ReferenceValueError::SignerUntrusted { .. }
-            | ReferenceValueError::NotValidNow { .. } => Fault::Unprocessable,
+            | ReferenceValueError::NotValidNow { .. }
+            | ReferenceValueError::GroupsNotServed { .. }
+            | ReferenceValueError::NotServed { .. } => Fault::Unprocessable,
             ReferenceValueError::MessageTooLarge { .. }
             | ReferenceValueError::TooMany { .. }
             | ReferenceValueError::ValueTooLarge { .. } => Fault::TooLarge,
+            ReferenceValueError::Remote(error) => error.fault(),
             ReferenceValueError::Endorsements(error) => error.fault(),
             ReferenceValueError::Store(error) => error.fault(),
-            ReferenceValueError::Signers { .. } => Fault::Internal,
-            ReferenceValueError::Interrupted => Fault::Unavailable,
+            ReferenceValueError::Signers { .. } | ReferenceValueError::TooManyQuestions { .. } => {
+                Fault::Internal
+            }
+            ReferenceValueError::Stale { .. } | ReferenceValueError::Interrupted => Fault::Unavailable,
         }
     }
 }

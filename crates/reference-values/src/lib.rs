@@ -36,15 +36,24 @@
 //! A value is in force until `expires`, that second excluded. After that it is listed, but a query
 //! answers [`Lookup::Expired`](assay_types::Lookup::Expired), which policies see as missing.
 
+//! # Parts
+//! An attestation service asks for values through [`ReferenceValueSource`]: of this process
+//! ([`ReferenceValues`]), or of a provider elsewhere ([`RemoteReferenceValues`], over gRPC, Assay's or
+//! Trustee's). The interfaces are in [`proto`].
+
 mod cca_stores;
 mod corim;
 mod error;
 mod extractor;
 mod message;
+pub mod proto;
 mod reference_values;
+mod remote;
 mod sample;
+mod server;
 mod signers;
 mod snapshot;
+mod source;
 mod strict_json;
 
 pub use error::ReferenceValueError;
@@ -53,5 +62,8 @@ pub use message::{
     parse_message,
 };
 pub use reference_values::{Record, ReferenceValues, Registered};
+pub use remote::{Protocol, RemoteReferenceValues, RemoteValuesSettings, SetReader, read_value};
+pub use server::{ProviderParts, router};
 pub use signers::{CorimSettings, CorimSigner, CorimTrust, NotASigner};
 pub use snapshot::Snapshot;
+pub use source::{Consultation, ReferenceValueSource};

@@ -34,7 +34,7 @@ pub struct Record {
 }
 
 impl Record {
-    fn new(record: &ReferenceValueRecord, now: UnixTime) -> Self {
+    pub(crate) fn new(record: &ReferenceValueRecord, now: UnixTime) -> Self {
         Record {
             id: record.id.clone(),
             value: record.value.clone(),
@@ -156,6 +156,30 @@ impl ReferenceValues {
         });
         let deleted = work.await.map_err(|_| ReferenceValueError::Interrupted)??;
         Ok(Registered { ids, deleted, notes })
+    }
+
+    /// Reads all reference values from the store again: another process on the same store has changed them.
+    /// When it returns, every snapshot taken from then on has at least what the store had at the call.
+    ///
+    /// # Errors
+    /// Those of the store; the values stay as they were.
+    pub async fn reload(&self) -> Result<(), ReferenceValueError> {
+        let inner = Arc::clone(&self.inner);
+        let work = tokio::spawn(async move {
+            let _changing = inner.changing.lock().await;
+            let records = inner.store.all_reference_values().await?;
+            inner.publish(inner.snapshot.load().renewed(records));
+            Ok(())
+        });
+        work.await.map_err(|_| ReferenceValueError::Interrupted)?
+    }
+
+    /// Whether the store answers, for readiness.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn check(&self) -> Result<(), ReferenceValueError> {
+        Ok(self.inner.store.ping().await?)
     }
 
     /// The values as they are now. The snapshot does not change; take one for each appraisal.

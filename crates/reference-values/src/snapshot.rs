@@ -60,7 +60,14 @@ pub(crate) struct Entry {
 
 impl Entry {
     fn new(record: ReferenceValueRecord) -> Self {
-        let digest = entry_digest(&record);
+        let digest = entry_digest(&record, &canonical(&record.value));
+        Entry { record, digest }
+    }
+
+    /// A value whose `json` came from another process, which wrote it in canonical form. The text counts for
+    /// the digest, and not how the number in it is read here: a wrong form gives a wrong digest.
+    pub(crate) fn received(record: ReferenceValueRecord, json: &str) -> Self {
+        let digest = entry_digest(&record, json);
         Entry { record, digest }
     }
 
@@ -85,13 +92,36 @@ impl Snapshot {
     pub(crate) fn with(&self, records: Vec<ReferenceValueRecord>) -> Self {
         let mut next = self.changeable();
         for record in records {
-            let id: Arc<str> = Arc::from(record.id.as_str());
-            if let Some(bucket) = next.bucket_mut(&id) {
-                let before = bucket.entries.insert(id, Arc::new(Entry::new(record)));
-                next.len += usize::from(before.is_none());
-            }
+            next.insert(Arc::new(Entry::new(record)));
         }
         next
+    }
+
+    /// A set of these values. Those that are in this set too are shared with it, digests included.
+    pub(crate) fn renewed(&self, records: Vec<ReferenceValueRecord>) -> Self {
+        let mut next = Snapshot::new(Vec::new());
+        for record in records {
+            let known = self.entry(&record.id).filter(|entry| entry.record == record).map(Arc::clone);
+            next.insert(known.unwrap_or_else(|| Arc::new(Entry::new(record))));
+        }
+        next
+    }
+
+    /// A set of these entries; with two of one name it has fewer values than there are entries.
+    pub(crate) fn of_entries(entries: Vec<Entry>) -> Self {
+        let mut set = Snapshot::new(Vec::new());
+        for entry in entries {
+            set.insert(Arc::new(entry));
+        }
+        set
+    }
+
+    fn insert(&mut self, entry: Arc<Entry>) {
+        let id: Arc<str> = Arc::from(entry.record.id.as_str());
+        if let Some(bucket) = self.bucket_mut(&id) {
+            let before = bucket.entries.insert(id, entry);
+            self.len += usize::from(before.is_none());
+        }
     }
 
     /// This set without the value of that name.
@@ -203,9 +233,7 @@ fn bucket_digest(bucket: &Bucket) -> [u8; SHA384_OUTPUT_LEN] {
     finish(context)
 }
 
-fn entry_digest(record: &ReferenceValueRecord) -> [u8; SHA384_OUTPUT_LEN] {
-    let mut json = String::new();
-    write_canonical(&record.value, &mut json);
+fn entry_digest(record: &ReferenceValueRecord, json: &str) -> [u8; SHA384_OUTPUT_LEN] {
     let mut context = Context::new(&SHA384);
     context.update(ENTRY_LABEL);
     for part in [record.id.as_bytes(), json.as_bytes()] {
@@ -222,6 +250,13 @@ fn finish(context: Context) -> [u8; SHA384_OUTPUT_LEN] {
         *to = *from;
     }
     bytes
+}
+
+/// The value as text, in the form that digests cover.
+pub(crate) fn canonical(value: &Value) -> String {
+    let mut json = String::new();
+    write_canonical(value, &mut json);
+    json
 }
 
 /// JSON without white space, members by name. RFC 8785 is not used because it writes integers of more
@@ -359,6 +394,9 @@ mod tests {
             by_steps = by_steps.with(vec![record(&format!("n{i}"), Value::from(i), 5)]);
             assert_ne!(by_steps.digest(), before);
         }
+        let records = || all.entries().map(|entry| entry.record.clone()).collect::<Vec<_>>();
+        assert_eq!(by_steps.renewed(records()).digest(), all.digest());
+        assert_eq!(all.renewed(Vec::new()).len(), 0);
         by_steps = by_steps.without("gone").without("never there");
         assert_eq!(by_steps.digest(), all.digest());
         assert_eq!(by_steps.len(), 1000);

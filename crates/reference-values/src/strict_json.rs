@@ -20,6 +20,14 @@ pub(crate) fn object(text: &[u8], depth: usize) -> Result<Vec<(String, Value)>, 
     Ok(members)
 }
 
+/// A JSON value of at most `depth` levels.
+pub(crate) fn value(text: &[u8], depth: usize) -> Result<Value, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = Strict { depth }.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
 /// The members of an object whose values have at most `depth` levels.
 struct Members {
     depth: usize,

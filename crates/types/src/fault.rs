@@ -44,8 +44,12 @@ pub enum Fault {
     RateLimited,
     /// The caller's: too many header bytes (431).
     HeadersTooLarge,
-    /// A dependency's: the store or a remote part (503).
+    /// A dependency's: the store or a remote part; trying again may help (503).
     Unavailable,
+    /// A dependency's: a remote part answered, but not what it must (502).
+    BadGateway,
+    /// A dependency's: no answer in time (504).
+    DependencyTimeout,
     /// Ours (500).
     Internal,
 }

@@ -58,6 +58,7 @@ pub(crate) fn run(command: &EmulateCommand, out: Output) -> anyhow::Result<Exit>
         }
         EmulateCommand::Pcs(args) => super::emulate_pcs::run(args, out),
         EmulateCommand::Guests(args) => super::emulate_guests::run(args, out),
+        EmulateCommand::Vault(args) => super::emulate_vault::run(args, out),
         EmulateCommand::ConfigfsTsm(args) => super::emulate_tsm::run(args, out),
         EmulateCommand::CorimSigner { seed, jwk, out: file } => {
             let silicon = Emulator::new(Seed::from_hex(seed)?).cca();

@@ -191,7 +191,7 @@ async fn attested(field: &Field, number: u64, key: &DecryptionKey) -> anyhow::Re
     for answer in answers.drain(..).flatten() {
         match answer.status {
             200 => tokens.push(token(&answer)?),
-            409 => {}
+            _ if is_used(&answer) => {}
             status if is_trouble(status) => {}
             _ => anyhow::bail!("attest: {}", described(&answer)),
         }
@@ -207,7 +207,7 @@ async fn attested(field: &Field, number: u64, key: &DecryptionKey) -> anyhow::Re
     // Once more, at whatever replica: the challenge is used.
     if let Some(answer) = send().await {
         anyhow::ensure!(answer.status != 200, "a used challenge gave another token");
-        if answer.status == 409 {
+        if is_used(&answer) {
             field.tally.replays_refused.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -236,6 +236,12 @@ async fn fetched(field: &Field, key: &DecryptionKey, cookie: &str) -> anyhow::Re
             }
         }
     }
+}
+
+/// Whether the server says that the challenge was used before.
+fn is_used(answer: &Answer) -> bool {
+    let code = serde_json::from_slice::<Value>(&answer.body).ok();
+    code.is_some_and(|body| body.get("code") == Some(&json!("KBS-010")))
 }
 
 /// Whether to try again: the server, or what it depends on, is in trouble, or busy.

@@ -9,7 +9,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use assay_emulator::intel::PcsRequest;
 use assay_emulator::{IntelSilicon, Seed};
 use assay_types::Clock;
@@ -20,8 +19,6 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::emulate_pcs_state::{Behaviour, Change, Requests};
 use crate::cli::PcsArgs;
@@ -41,28 +38,7 @@ pub(super) fn run(args: &PcsArgs, out: Output) -> anyhow::Result<Exit> {
         clock: Arc::new(SystemClock),
         state: Arc::new(Mutex::new((Behaviour::of(args), Requests::default()))),
     };
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(args, double, out))
-}
-
-async fn serve(args: &PcsArgs, double: Double, out: Output) -> anyhow::Result<Exit> {
-    // Before anything is said to be ready: whoever reads that may ask to stop at once.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let listener =
-        TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
-    let addr = listener.local_addr()?;
-    out.line(format!("listening on http://{addr}"))?;
-    // One line, so that a program that reads it need not wait for the end.
-    if out.json {
-        crate::output::raw(format!("{}\n", json!({ "listening": addr, "scheme": "http" })).as_bytes())?;
-    }
-    // Answers that still wait are given up: nobody is served by them.
-    tokio::select! {
-        served = axum::serve(listener, router(double)) => served?,
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(Exit::Success)
+    super::emulate_server::run(args.listen, router(double), out)
 }
 
 #[derive(Clone)]

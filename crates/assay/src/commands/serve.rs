@@ -9,7 +9,7 @@ use assay_listener::TlsIdentity;
 use assay_telemetry::{Guard, Operation, ProcessMetrics, TelemetrySettings};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::ServeArgs;
 use crate::exit::Exit;
@@ -144,14 +144,17 @@ async fn serve(
         seconds => Some(built.collateral.spawn_refresher(Duration::from_secs(seconds))),
     };
     let broker = built.broker.clone();
+    let following = built.followers.spawn(&built.store);
     let housekeeping = tokio::spawn(async move { broker.housekeeping().await });
     let mut parts: Vec<Box<dyn Reloadable>> = vec![
         Box::new(reload::Log(Arc::clone(&guard))),
         Box::new(reload::Sampling(Arc::clone(&guard))),
         Box::new(reload::Limits(built.broker.clone())),
-        Box::new(reload::CorimSigners(built.values)),
         Box::new(reload::Clients(built.authority)),
     ];
+    if let Some(values) = built.values {
+        parts.push(Box::new(reload::CorimSigners(values)));
+    }
     if let Some(identity) = &tls {
         let server = &settings.server;
         let files = [&server.tls_certificate, &server.tls_key, &server.client_ca].into_iter().flatten();
@@ -168,6 +171,7 @@ async fn serve(
     }
     reloading.abort();
     housekeeping.abort();
+    following.abort();
     drop(refresher);
     if let Err(error) = built.audit.close().await {
         tracing::error!(%error, "the end of the audit log could not be written");
@@ -181,4 +185,16 @@ async fn serve(
     tracing::info!("stopped");
     guard.shutdown(LAST_WORDS).await;
     Ok(Exit::Success)
+}
+
+/// SIGHUP: the certificate was renewed.
+pub(crate) async fn reload_on_hangup(identity: Arc<TlsIdentity>, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        match identity.reload() {
+            Ok(()) => tracing::info!("the TLS files were read again"),
+            Err(error) => {
+                tracing::error!(%error, "the TLS files cannot be used; what was read before stays in use")
+            }
+        }
+    }
 }

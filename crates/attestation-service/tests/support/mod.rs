@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod layered;
+mod remote;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use assay_emulator::cca::CorimKind;
 use assay_emulator::intel::COLLATERAL_VALIDITY;
 use assay_emulator::{Emulator, Seed};
 use assay_policy::{Admission, Limits, PolicyKind, TrialProcess};
-use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
+use assay_reference_values::{CorimSettings, CorimSigner, Protocol, ReferenceValueSource, ReferenceValues};
 use assay_store::{KeyEncryptionKey, Store, StoreOptions};
 use assay_tee_intel::IntelAnchors;
 use assay_tee_intel::collateral::{IntelInspector, UpdateChannel, split_collateral};
@@ -35,6 +36,8 @@ pub struct World {
     pub service: AttestationService,
     pub emulator: Emulator,
     pub clock: Arc<FixedClock>,
+    /// The provider elsewhere.
+    pub served: Option<tokio::task::JoinHandle<()>>,
     _dir: tempfile::TempDir,
 }
 
@@ -47,6 +50,8 @@ pub struct Options {
     pub stored_policy: Option<(&'static str, &'static str)>,
     /// Whether there is a [`LayeredVerifier`].
     pub layered: bool,
+    /// Whether the reference values are at a provider elsewhere.
+    pub remote: Option<Protocol>,
 }
 
 impl World {
@@ -111,18 +116,27 @@ impl World {
         .unwrap();
         let endorser = CorimSigner::key(emulator.cca().corim_signer().public_key());
         let corims = CorimSettings { signers: vec![endorser], danger_allow_unsigned: false };
+        let values = ReferenceValues::load_with(store.clone(), shared.clone(), corims).await.unwrap();
+        let (values, served): (Arc<dyn ReferenceValueSource>, _) = match options.remote {
+            None => (Arc::new(values), None),
+            Some(protocol) => {
+                let (store, clock) = (store.clone(), shared.clone());
+                let (values, served) = remote::remote(values, store, clock, protocol, dir.path()).await;
+                (Arc::new(values), Some(served))
+            }
+        };
         let service = AttestationService::new(
             registry,
             collateral(shared.clone()),
             Arc::new(policies),
-            Arc::new(ReferenceValues::load_with(store.clone(), shared.clone(), corims).await.unwrap()),
+            values,
             Arc::new(
                 TokenKeys::load(store.clone(), KeySettings::default(), "test", shared.clone()).await.unwrap(),
             ),
             TokenSettings::default(),
             shared,
         );
-        World { service, emulator, clock, _dir: dir }
+        World { service, emulator, clock, served, _dir: dir }
     }
 
     /// Registers reference values.

@@ -13,5 +13,5 @@ pub(crate) use policies::{
 pub(crate) use resources::{delete_resource, list_resources, set_resource};
 pub(crate) use values::{
     delete_reference_value, expire_reference_value, get_reference_value, list_reference_values,
-    reference_value_history, register_reference_values,
+    reference_value_history, register_reference_values, set_digest,
 };

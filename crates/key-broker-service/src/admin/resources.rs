@@ -26,11 +26,15 @@ pub(crate) async fn set_resource(
     let body = read_body(body, settings.body_bytes, settings.body_timeout).await?;
     // Wiped when dropped. What the connection's own buffer held, the next request overwrites.
     let value = SecretBytes::new(Vec::from(body));
-    let stored = broker.store().put_resource(&path, &value, broker.now()).await.map_err(RequestError::from);
+    let stored = broker.secrets().put(&path, &value).await.map_err(RequestError::from);
     let action = administrator.action("resource stored", &stored).resource(path.as_str());
     let version = administrator.recorded(&broker, action, stored).await?;
     broker.metrics().resource_written();
-    Ok((StatusCode::OK, [(header::ETAG, format!("\"{version}\""))]).into_response())
+    Ok(match version {
+        Some(version) => (StatusCode::OK, [(header::ETAG, format!("\"{version}\""))]).into_response(),
+        // A back end without versions has no number to give.
+        None => StatusCode::OK.into_response(),
+    })
 }
 
 /// `DELETE /kbs/v0/resource/<repository>/<type>/<tag>`: all versions.
@@ -40,7 +44,7 @@ pub(crate) async fn delete_resource(
     uri: Uri,
 ) -> Result<StatusCode, RequestError> {
     let path = resource_path(&uri)?;
-    let deleted = match broker.store().delete_resource(&path).await {
+    let deleted = match broker.secrets().delete(&path).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(RequestError::not_found("resource", path.as_str())),
         Err(error) => Err(error.into()),
@@ -59,6 +63,6 @@ pub(crate) async fn list_resources(
 ) -> Result<Json<Vec<ResourceListing>>, RequestError> {
     let query = query(uri.query().unwrap_or_default())?;
     let prefix = query.get("prefix").and_then(Value::as_str);
-    let resources = broker.store().list_resources(prefix).await?;
+    let resources = broker.secrets().list(prefix).await?;
     Ok(Json(resources.into_iter().map(ResourceListing::from).collect()))
 }

@@ -1,7 +1,8 @@
 //! Reference values: register, list, read, history, delete.
 
 use assay_reference_values::ReferenceValueError;
-use assay_types::ReferenceValueSnapshot as _;
+use assay_reference_values::ReferenceValueSource;
+use assay_types::Digest;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -29,19 +30,25 @@ pub(crate) async fn register_reference_values(
     let mut action = administrator.action("reference values registered", &registered);
     if let Ok(registered) = &registered {
         let names = registered.ids.iter().chain(&registered.deleted).cloned();
-        action = action.values(values.snapshot().digest(), names);
+        action = action.values(set_digest(values.as_ref()).await, names);
     }
     administrator.recorded(&broker, action, registered).await?;
     Ok(StatusCode::OK)
+}
+
+/// The digest of the set as it is now, for the audit log; `None` where a provider elsewhere keeps it.
+pub(crate) async fn set_digest(values: &dyn ReferenceValueSource) -> Option<Digest> {
+    let questions = values.consult().await.ok()?;
+    questions.is_complete().then(|| questions.digest(&mut std::iter::empty()))
 }
 
 /// `GET /kbs/v0/reference-value`.
 pub(crate) async fn list_reference_values(
     _administrator: Administrator,
     State(broker): State<KeyBroker>,
-) -> Json<Vec<ReferenceValueRecord>> {
-    let records = broker.attestation().reference_values().list();
-    Json(records.into_iter().map(ReferenceValueRecord::from).collect())
+) -> Result<Json<Vec<ReferenceValueRecord>>, RequestError> {
+    let records = broker.attestation().reference_values().list().await?;
+    Ok(Json(records.into_iter().map(ReferenceValueRecord::from).collect()))
 }
 
 /// `GET /kbs/v0/reference-value/<id>`: the value alone, as Trustee answers. An expired one is not
@@ -52,8 +59,8 @@ pub(crate) async fn get_reference_value(
     uri: Uri,
 ) -> Result<Json<Value>, RequestError> {
     let id = rest_of_path(&uri, PREFIX)?;
-    let record = broker.attestation().reference_values().get(&id).filter(|record| !record.expired);
-    record.map(|record| Json(record.value)).ok_or_else(|| RequestError::not_found(WHAT, &id))
+    let value = broker.attestation().reference_values().value(&id).await?;
+    value.map(Json).ok_or_else(|| RequestError::not_found(WHAT, &id))
 }
 
 /// `DELETE /kbs/v0/reference-value/<id>`.

@@ -4,7 +4,7 @@
 //! A CoRIM that is refused is not an error of HTTP: the answer says `failed`, and why. Each submission
 //! is done when it is answered.
 
-use assay_types::{Coded as _, Fault, ReferenceValueSnapshot as _};
+use assay_types::{Coded as _, Fault};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -15,6 +15,7 @@ use super::media_type::{content_type, must_accept};
 use super::messages::ProvisioningSession;
 use super::{ARM_CCA, PROVISIONING_TYPE};
 use crate::admin::Administrator;
+use crate::admin::set_digest;
 use crate::limits::read_body;
 use crate::{KeyBroker, RequestError};
 
@@ -41,7 +42,7 @@ pub(crate) async fn submit_endorsements(
     let mut action = administrator.action("endorsements registered", &outcome);
     if let Ok(registered) = &outcome {
         let names = registered.ids.iter().chain(&registered.deleted).cloned();
-        action = action.values(values.snapshot().digest(), names);
+        action = action.values(set_digest(values.as_ref()).await, names);
     }
     let failure_reason = match administrator.recorded(&broker, action, outcome).await {
         Ok(_) => None,

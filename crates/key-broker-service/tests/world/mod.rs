@@ -23,6 +23,7 @@ use assay_emulator::{Emulator, Seed};
 use assay_key_broker_service::{KeyBroker, Parts, Settings};
 use assay_policy::{Admission, Limits, PolicyKind, TrialProcess};
 use assay_reference_values::{CorimSettings, CorimSigner, ReferenceValues};
+use assay_secret_backends::StoreBackend;
 use assay_store::{KeyEncryptionKey, Store, StoreOptions};
 use assay_telemetry::{Operation, Readiness};
 use assay_token::decode_unverified;
@@ -233,6 +234,7 @@ impl World {
         let audit =
             AuditLog::open(store.clone(), shared.clone(), AuditSettings::default(), "test").await.unwrap();
         let broker = KeyBroker::new(Parts {
+            secrets: Arc::new(StoreBackend::new(store.clone(), shared.clone())),
             store: store.clone(),
             attestation: Arc::clone(&attestation),
             resource_policies: policies(PolicyKind::Resource, RESOURCE_POLICIES).await,
