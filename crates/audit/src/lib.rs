@@ -11,7 +11,7 @@
 //! - The first record of a chain quotes the heads of the others, and so do later ones from time to
 //!   time: the removal of a whole chain, with its head, is found.
 //! - [`AuditLog`] writes; [`Verifier`] finds every broken place; [`ExportWriter`] and
-//!   [`ExportReader`] carry a log to where it is verified without the store; [`prune`] removes what is
+//!   [`ExportReader`] carry a log to where it is verified without the store; [`prune()`] removes what is
 //!   old in a way that verification knows of.
 //!
 //! Nobody who can write to the database alone can change the past unnoticed. Whoever holds the

@@ -59,7 +59,10 @@ pub(crate) async fn begin<B: Backend>(
         .map_err(|_| AuditError::Record { why: "no randomness for the chain's id".to_owned() })?;
     let chain = ChainId::new(id);
     let key = backend.signing_key().await?;
-    let heads = unquoted(&*backend).await?;
+    let heads: Vec<HeadRef> =
+        backend.heads().await?.into_iter().map(|row| SignedHead::from(row).head.reference()).collect();
+    let known = heads.iter().map(|head| (head.chain, head.length)).collect();
+    let heads = unquoted(&*backend, heads).await?;
     let mut writer = Writer {
         backend: Arc::clone(&backend),
         key,
@@ -78,21 +81,15 @@ pub(crate) async fn begin<B: Backend>(
         writer.advance(&head);
     }
     let (queue, commands) = mpsc::channel(settings.queue.max(1));
-    tokio::spawn(quote(Arc::clone(&backend), clock, settings.quote, chain, queue.downgrade()));
+    tokio::spawn(quote(Arc::clone(&backend), clock, settings.quote, chain, known, queue.downgrade()));
     tokio::spawn(writer.run(commands, settings.linger));
     Ok(Begun { chain, queue })
 }
 
 /// The heads that no other chain's first record quotes as they are. The others need not be quoted again:
 /// whoever removes such a chain must remove the quoting one too, and so on up to the one of this process.
-async fn unquoted<B: Backend>(backend: &B) -> Result<Vec<HeadRef>, AuditError> {
-    let mut heads: BTreeMap<ChainId, HeadRef> = backend
-        .heads()
-        .await?
-        .into_iter()
-        .map(|row| SignedHead::from(row).head.reference())
-        .map(|head| (head.chain, head))
-        .collect();
+async fn unquoted<B: Backend>(backend: &B, heads: Vec<HeadRef>) -> Result<Vec<HeadRef>, AuditError> {
+    let mut heads: BTreeMap<ChainId, HeadRef> = heads.into_iter().map(|head| (head.chain, head)).collect();
     for row in backend.first_records().await? {
         let Ok(outline) = Outline::read(&row.record) else { continue };
         for quoted in outline.event.heads {
@@ -114,15 +111,16 @@ fn first_events(process: &str, heads: Vec<HeadRef>) -> Vec<Event> {
     std::iter::once(start).chain(more).collect()
 }
 
-/// Quotes the heads of other chains that have grown, from time to time, for as long as the log is open.
+/// Quotes the heads of other chains that are longer than those `known`, from time to time, for as long as the
+/// log is open.
 async fn quote<B: Backend>(
     backend: Arc<B>,
     clock: Arc<dyn Clock>,
     interval: Duration,
     own: ChainId,
+    mut known: BTreeMap<ChainId, u64>,
     queue: mpsc::WeakSender<Command>,
 ) {
-    let mut known: BTreeMap<ChainId, u64> = BTreeMap::new();
     loop {
         tokio::time::sleep(interval).await;
         let Some(queue) = queue.upgrade() else { return };
@@ -133,7 +131,6 @@ async fn quote<B: Backend>(
                 continue;
             }
         };
-        // At first those that grew since this chain began count as well as those that did not.
         let heads: Vec<HeadRef> = heads
             .into_iter()
             .map(|row| SignedHead::from(row).head.reference())

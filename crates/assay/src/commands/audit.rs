@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use assay_audit::{
-    AuditError, AuditKeys, AuditLog, AuditSettings, ExportLine, ExportReader, Filter, Kind, Outcome, Record,
-    Report, SignedHead, export_store, find, prune, public_keys, verify_export, verify_store,
+    AuditError, AuditKeys, AuditLog, AuditSettings, Event, ExportLine, ExportReader, Filter, Kind, Outcome,
+    Record, Report, SignedHead, export_store, find, prune, public_keys, verify_export, verify_store,
 };
 use assay_store::Store;
 use assay_token::{Jwk, JwkSet};
@@ -197,13 +197,29 @@ fn new_file(path: &Path) -> std::io::Result<impl Write + use<>> {
 }
 
 async fn prune_to(store: &Store, before: UnixTime) -> anyhow::Result<assay_audit::Pruned> {
-    let clock = store.clock(std::sync::Arc::new(SystemClock));
-    let program = concat!("assay ", env!("CARGO_PKG_VERSION"), " audit prune");
-    let log = AuditLog::open(store.clone(), clock, AuditSettings::default(), program).await?;
-    let user = rustix::process::getuid().as_raw();
-    let pruned = prune(store, &log, before, &format!("local user {user}")).await;
+    let log = begin(store).await?;
+    let pruned = prune(store, &log, before, &local_user()).await;
     log.close().await?;
     Ok(pruned?)
+}
+
+/// A chain for a command that acts on the store itself. Before it acts: what cannot be recorded is not done.
+pub(crate) async fn begin(store: &Store) -> anyhow::Result<AuditLog> {
+    let clock = store.clock(std::sync::Arc::new(SystemClock));
+    let program = concat!("assay ", env!("CARGO_PKG_VERSION"), " command");
+    AuditLog::open(store.clone(), clock, AuditSettings::default(), program).await.context("the audit log")
+}
+
+/// Records what a command did, or failed to do, and ends its chain.
+pub(crate) async fn end(log: &AuditLog, action: &str, target: &str, done: bool) -> anyhow::Result<()> {
+    let outcome = if done { Outcome::Ok } else { Outcome::Failed };
+    let event = Event::new(Kind::Admin, outcome).action(action).target(target).who(local_user());
+    log.append(event).await?;
+    Ok(log.close().await?)
+}
+
+fn local_user() -> String {
+    format!("local user {}", rustix::process::getuid().as_raw())
 }
 
 /// A JWK set, or the keys in an export.

@@ -36,6 +36,10 @@ pub(crate) async fn run(command: &KeyCommand, out: Output) -> anyhow::Result<Exi
     };
     let settings = settings(which)?;
     let store = crate::store::open(&settings, false).await?;
+    let log = match command {
+        KeyCommand::List { .. } => None,
+        KeyCommand::Rotate { .. } | KeyCommand::Retire { .. } => Some(super::audit::begin(&store).await?),
+    };
     let done = match command {
         KeyCommand::List { .. } => list(&store, out).await,
         KeyCommand::Rotate { purpose: KeyPurpose::KeyEncryption, .. } => {
@@ -44,6 +48,14 @@ pub(crate) async fn run(command: &KeyCommand, out: Output) -> anyhow::Result<Exi
         KeyCommand::Rotate { purpose, revoke, .. } => rotate(&settings, &store, *purpose, *revoke, out).await,
         KeyCommand::Retire { id, .. } => retire(&store, id, out).await,
     };
+    if let Some(log) = log {
+        let (action, target) = match command {
+            KeyCommand::Rotate { purpose, .. } => ("key rotated", format!("{purpose:?}")),
+            KeyCommand::Retire { id, .. } => ("key-encryption key retired", id.clone()),
+            KeyCommand::List { .. } => ("", String::new()),
+        };
+        super::audit::end(&log, action, &target, done.is_ok()).await?;
+    }
     store.close().await;
     done.map(|()| Exit::Success)
 }
