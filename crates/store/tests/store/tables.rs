@@ -38,7 +38,7 @@ async fn many_resources_or_policies_are_stored_in_one_go_or_none() {
     let both = store.put_resources(&[(&one, &first), (&two, &second)], NOW).await.unwrap();
     assert_eq!(both, [1, 2]);
     assert_eq!(store.get_resource(&two).await.unwrap().unwrap().value, second);
-    assert_eq!(store.put_resources(&[], NOW).await.unwrap(), []);
+    assert!(store.put_resources(&[], NOW).await.unwrap().is_empty());
 
     let (a, b) = (Digest::sha384(b"a"), Digest::sha384(b"b"));
     store.put_policy("attestation", "b", "before", &a, NOW).await.unwrap();
