@@ -134,11 +134,10 @@ mod tests {
     #[tokio::test]
     async fn each_repository_has_one_place_and_no_other_is_looked_at() {
         let (first, second) = (Arc::new(Memory::default()), Arc::new(Memory::default()));
-        let named: BTreeMap<String, Arc<dyn SecretBackend>> = BTreeMap::from([
-            ("b".to_owned(), Arc::clone(&second) as _),
-            ("bb".to_owned(), Arc::clone(&second) as _),
-        ]);
-        let all = ByRepository::new(Arc::clone(&first) as _, named);
+        let (default, elsewhere): (Arc<dyn SecretBackend>, Arc<dyn SecretBackend>) =
+            (first.clone(), second.clone());
+        let named = BTreeMap::from([("b".to_owned(), Arc::clone(&elsewhere)), ("bb".to_owned(), elsewhere)]);
+        let all = ByRepository::new(default, named);
         for text in ["a/k/1", "b/k/1", "bb/k/1", "c/b/b"] {
             all.put(&path(text), &SecretBytes::new(text.as_bytes().to_vec())).await.unwrap();
         }

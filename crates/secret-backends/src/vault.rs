@@ -198,7 +198,7 @@ mod tests {
                     let below = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
                     prop_assert!(place.as_str().starts_with(&below));
                     let before = places.insert(place, resource);
-                    prop_assert_eq!(before.unwrap_or(&resource), resource);
+                    prop_assert_eq!(before.unwrap_or(resource), resource);
                 }
             }
         }

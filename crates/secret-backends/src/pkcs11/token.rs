@@ -113,9 +113,12 @@ impl Token {
     fn slot(&self, library: &Pkcs11) -> Result<Slot, Pkcs11Error> {
         let label = &self.settings.token_label;
         let (mut found, mut others) = (None, Vec::new());
-        for slot in library.get_slots_with_initialized_token()? {
+        for slot in library.get_slots_with_token()? {
             // A token that is taken out at this moment is none of ours.
             let Ok(info) = library.get_token_info(slot) else { continue };
+            if !info.token_initialized() {
+                continue;
+            }
             if info.label() != label {
                 others.push(info.label().to_owned());
             } else if found.replace(slot).is_some() {

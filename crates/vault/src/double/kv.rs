@@ -42,7 +42,7 @@ impl Kv1 {
                 nothing()
             }
             _ if request.writes() => {
-                if !request.body.as_object().is_some_and(|members| !members.is_empty()) {
+                if request.body.as_object().is_none_or(|members| members.is_empty()) {
                     return failed(400, "missing data fields");
                 }
                 self.0.insert(path.to_owned(), request.body.clone());
