@@ -136,11 +136,15 @@ def part(t):
             ("garbage", "RV-001"),
             ('{"type":"swid","payload":""}', "RV-004"),
             ('{"type":"sample","payload":"%"}', "RV-005"),
-            ("x" * (7 << 20), "RV-002"),
+            ("x" * (7 << 20), "at most 6291456"),
         ):
             file.write_text(text)
             refused = provider.run("register", file, role="admin", expect=1).text
             check(code in refused, f"{text[:40]}: {refused[:400]}")
+
+    @case("serve rvps: SIGTERM ends it in peace", needs=["rvps_serves"])
+    def rvps_ends(w):
+        check(w.rvps.stop() == 0, "the exit code is not 0")
 
     @case("serve rvps: plain HTTP beyond loopback, and a door without its key, are refused")
     def rvps_settings(w):
@@ -223,7 +227,7 @@ def evaluations(t):
         other.mint()
         secret = other.folder / "secret"
         secret.write_bytes(t.SECRET)
-        other.run("resource", "set", t.RESOURCE, "--file", secret, *other.server_args(), expect=0)
+        other.run("resource", "set", t.RESOURCE, secret, *other.server_args(), expect=0)
         return other
 
     def good_values(w):
@@ -250,7 +254,7 @@ def evaluations(t):
 
         @case(
             f"evaluations use a remote provider over the protocol of {protocol}, and fail closed without it",
-            needs=["rvps_serves", "evidence"],
+            needs=["rvps_serves", "evidence", "roots"],
         )
         def remote_values(w, protocol=protocol):
             provider = Provider(t, w, f"rvps-for-{protocol}").start()

@@ -97,9 +97,9 @@ impl RemoteEndpoint {
         &self.shared.settings
     }
 
-    /// Makes a call: `call` gets what a client made by tonic works on. A call that may be `repeatable`, since
-    /// it changes nothing, is made once more where the connection was lost; every call is, where the
-    /// caller was refused and its files have changed since they were read.
+    /// Makes a call: `call` gets what a client made by tonic works on. A call that is `repeatable`, since it
+    /// changes nothing, is made once more where the connection was lost; every call is, where the caller
+    /// was refused and its files have changed since they were read.
     ///
     /// # Errors
     /// [`RemoteError`].
@@ -123,8 +123,9 @@ impl RemoteEndpoint {
             let repeat = match &error {
                 RemoteError::CallerRefused { .. } => again && self.reread(&current).await,
                 RemoteError::Unreachable { .. } => {
-                    let changed = again && self.reread(&current).await;
-                    again && (changed || repeatable)
+                    // A certificate that has ended makes handshakes fail.
+                    self.reread(&current).await;
+                    again && repeatable
                 }
                 RemoteError::TimedOut { .. } => {
                     self.give_up(&current);

@@ -7,7 +7,8 @@
 //!   is lost; each call has a deadline, in which the connection is included. After a call that ran out of
 //!   time the connection is given up, so that one which has gone silent is not kept.
 //! - Token, certificate and key are read from their files again when the other part refuses the caller or
-//!   cannot be reached: a file that was renewed is in force with the next call, which is repeated at once.
+//!   cannot be reached: a file that was renewed is in force with the next call. A call that was refused is
+//!   repeated with it at once.
 //! - [`RemoteError`] is what a call may come to, with who is at fault.
 //!
 //! # The end that is called

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::message::{MAX_DEPTH, MAX_NAME_LEN, MAX_VALUE_LEN};
+use crate::message::{MAX_NAME_LEN, MAX_VALUE_LEN};
 use crate::proto::assay_v1::SetPart;
 use crate::snapshot::{Entry, Snapshot};
 use crate::strict_json;
@@ -15,16 +15,21 @@ use crate::strict_json;
 const MAX_SET: u64 = 500_000;
 const MAX_SET_BYTES: usize = 512 << 20;
 
+/// The largest value in bytes of JSON, and the most levels of one. Endorsements may have more levels than
+/// values that are registered as such, and other writers of JSON than ours more bytes.
+const MAX_TEXT: usize = 2 * MAX_VALUE_LEN;
+const MAX_LEVELS: usize = 64;
+
 /// Reads the JSON text of a value, as an answer to a query has it.
 ///
 /// # Errors
-/// What is wrong: not JSON, more than 64 KiB, more than 16 levels, a member given twice, a number that
+/// What is wrong: not JSON, more than 128 KiB, more than 64 levels, a member given twice, a number that
 /// cannot be held exactly.
 pub fn read_value(json: &str) -> Result<Value, String> {
-    if json.len() > MAX_VALUE_LEN {
-        return Err(format!("a value has {} bytes of JSON; at most {MAX_VALUE_LEN} are taken", json.len()));
+    if json.len() > MAX_TEXT {
+        return Err(format!("a value has {} bytes of JSON; at most {MAX_TEXT} are taken", json.len()));
     }
-    strict_json::value(json.as_bytes(), MAX_DEPTH).map_err(|error| format!("a value is not JSON: {error}"))
+    strict_json::value(json.as_bytes(), MAX_LEVELS).map_err(|error| format!("a value is not JSON: {error}"))
 }
 
 /// The names in a message of type `sample`, for the log; of others the provider alone knows them.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use assay_remote::RemoteEndpoint;
+use assay_remote::{RemoteEndpoint, RemoteError};
 use assay_store::ReferenceValueRecord;
 use assay_types::{AskedReferenceValue, Digest, Lookup, ReferenceValueSnapshot, UnixTime};
 use async_trait::async_trait;
@@ -38,6 +38,14 @@ pub(super) async fn ask(endpoint: &RemoteEndpoint, id: &str) -> Result<Option<Va
     let answer = endpoint.call(true, call).await?.reference_value_results;
     let value = answer.as_deref().map(read_value).transpose();
     value.map_err(|why| endpoint.unusable(format!("{}: {why}", shortened(id))).into())
+}
+
+/// A name, and what came of the question for it.
+type Fetched = (String, Result<Option<Value>, ReferenceValueError>);
+
+/// Whether the provider answered, but not what can be used.
+fn about_a_value(error: &ReferenceValueError) -> bool {
+    matches!(error, ReferenceValueError::Remote(RemoteError::Answer { .. } | RemoteError::Refused { .. }))
 }
 
 fn shortened(id: &str) -> String {
@@ -100,25 +108,34 @@ impl Answers {
             }
         }
         questions.known.values = fresh;
-        let fetched = self.fetch(stale).await?;
-        questions.known.values.extend(fetched);
+        for (id, answer) in self.fetch(stale).await? {
+            match answer {
+                Ok(value) => drop(questions.known.values.insert(id, value)),
+                // An evaluation that does not need it must not suffer from it.
+                Err(_) => drop(self.lock().remove(&id)),
+            }
+        }
         Ok(questions)
     }
 
-    /// Asks for these names, and keeps the answers for others.
-    async fn fetch(
-        &self,
-        ids: BTreeSet<String>,
-    ) -> Result<Vec<(String, Option<Value>)>, ReferenceValueError> {
+    /// Asks for these names, and keeps the answers for others. The first error that is not about a single
+    /// value ends it.
+    async fn fetch(&self, ids: BTreeSet<String>) -> Result<Vec<Fetched>, ReferenceValueError> {
         let began = Instant::now();
         let endpoint = &self.shared.endpoint;
-        let fetched: Vec<(String, Option<Value>)> = stream::iter(ids)
-            .map(|id| async move { ask(endpoint, &id).await.map(|value| (id, value)) })
+        let fetched: Vec<Fetched> = stream::iter(ids)
+            .map(|id| async move {
+                match ask(endpoint, &id).await {
+                    Err(error) if !about_a_value(&error) => Err(error),
+                    answer => Ok((id, answer)),
+                }
+            })
             .buffer_unordered(AT_A_TIME)
             .try_collect()
             .await?;
         let mut answers = self.lock();
-        for (id, value) in &fetched {
+        for (id, answer) in &fetched {
+            let Ok(value) = answer else { continue };
             let known = answers.get(id);
             let newer = known.is_some_and(|known| known.fetched > began);
             if newer || (known.is_none() && answers.len() >= MAX_REMEMBERED) {
@@ -238,8 +255,9 @@ impl Consultation for Questions {
         if self.known.values.len() + unknown.len() > MAX_IDS {
             return Err(too_many(format!("{MAX_IDS} values")));
         }
-        let fetched = self.answers.fetch(unknown).await?;
-        self.known.values.extend(fetched);
+        for (id, answer) in self.answers.fetch(unknown).await? {
+            self.known.values.insert(id, answer?);
+        }
         Ok(true)
     }
 

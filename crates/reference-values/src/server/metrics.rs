@@ -50,7 +50,8 @@ impl Metrics {
 /// The middleware that counts calls.
 pub(super) async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let known = METHODS.iter().find(|(method, _)| path == *method || path.starts_with(method));
+    let is = |method: &str| path == method || (method.ends_with('/') && path.starts_with(method));
+    let known = METHODS.iter().find(|(method, _)| is(method));
     let method = known.map_or("other", |(method, _)| *method);
     let response = next.run(request).await;
     // Errors have their status in the header; a good answer has it behind its body.

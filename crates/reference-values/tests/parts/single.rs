@@ -183,7 +183,7 @@ async fn garbage_fails_the_evaluation_and_is_not_taken_for_missing() {
     }
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let served =
-        Double::with(&[("a", &deep), ("b", &format!("\"{}\"", "x".repeat(70_000)))]).serve(None).await;
+        Double::with(&[("a", &deep), ("b", &format!("\"{}\"", "x".repeat(140_000)))]).serve(None).await;
     let client = client_of(served.at, Protocol::Trustee, SECOND * 10);
     for id in ["a", "b"] {
         assert_eq!(found(&client, id).await.unwrap_err().code(), "RPC-005");
@@ -200,6 +200,20 @@ async fn an_answer_that_is_no_message_is_the_providers_fault() {
     let client = client_of(served.at, Protocol::Trustee, SECOND * 10);
     let error = found(&client, "a").await.unwrap_err();
     assert_eq!((error.code(), error.fault()), ("RPC-005", assay_types::Fault::BadGateway), "{error}");
+}
+
+#[tokio::test]
+async fn garbage_for_one_evaluation_does_not_harm_the_others() {
+    let double = Double::with(&[("a", "1"), ("bad", "1")]);
+    let served = double.serve(None).await;
+    let client = caching(&served, Duration::ZERO);
+    for id in ["a", "bad"] {
+        assert_eq!(found(&client, id).await.unwrap(), json!(1));
+    }
+    double.set("bad", "{");
+    // Both are asked for before the evaluation begins, which needs the good one.
+    assert_eq!(found(&client, "a").await.unwrap(), json!(1));
+    assert_eq!(found(&client, "bad").await.unwrap_err().code(), "RPC-005");
 }
 
 #[tokio::test]
