@@ -142,7 +142,7 @@ async fn every_requested_policy_is_applied_and_a_missing_one_is_an_error() {
         trust_emulator: true,
         allow_sample: true,
         stored_policy: Some(("strict_cpu", strict)),
-        layered: false,
+        ..Options::default()
     })
     .await;
     world.register_good_snp().await;

@@ -5,7 +5,8 @@
     clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::panic,
-    missing_docs
+    missing_docs,
+    unreachable_pub
 )]
 
 mod support;
