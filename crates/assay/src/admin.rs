@@ -35,7 +35,12 @@ pub(crate) async fn client(args: &ServerArgs) -> anyhow::Result<AdminClient> {
 
 /// A client with full rights for the server whose data directory is at hand.
 pub(crate) async fn client_for(url: &str, data: &Path) -> anyhow::Result<AdminClient> {
-    build(url, &mint(None, Some(data), Role::Admin, COMMAND_TTL).await?, None)
+    client_of(url, None, data).await
+}
+
+/// [`client_for`] a server with a configuration.
+pub(crate) async fn client_of(url: &str, config: Option<&Path>, data: &Path) -> anyhow::Result<AdminClient> {
+    build(url, &mint(config, Some(data), Role::Admin, COMMAND_TTL).await?, None)
 }
 
 /// The admin keys in a store; the first is made, and the file of an earlier release is taken in.
@@ -63,8 +68,10 @@ pub(crate) async fn mint(
     }
     let store = crate::store::open(&settings, false).await?;
     let token = async {
-        let key = keys(&settings, &store, Arc::new(SystemClock)).await?.newest().await?;
-        Ok(key.mint(role, seconds, &settings.access.audience, SystemClock.now())?)
+        // The servers go by the clock of the store.
+        let clock = store.clock(Arc::new(SystemClock));
+        let key = keys(&settings, &store, Arc::clone(&clock)).await?.newest().await?;
+        Ok(key.mint(role, seconds, &settings.access.audience, clock.now())?)
     };
     let token = token.await;
     store.close().await;

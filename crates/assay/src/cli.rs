@@ -825,6 +825,15 @@ pub(crate) struct BenchArgs {
     /// Seconds for each measurement.
     #[arg(long, default_value_t = 3)]
     pub(crate) seconds: u64,
+    /// The PostgreSQL database, empty, that the servers share; SQLite when absent.
+    #[arg(long, value_name = "URL")]
+    pub(crate) store_url: Option<String>,
+    /// The file with its password.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store_password_file: Option<PathBuf>,
+    /// How many servers.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) replicas: usize,
     /// Reference values to store beforehand.
     #[arg(long, default_value_t = 10)]
     pub(crate) reference_values: usize,

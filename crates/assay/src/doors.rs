@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use assay_attestation_service::Faces;
 use assay_key_broker_service::KeyBroker;
 use assay_listener::{Limits, Protocols, TlsIdentity};
+use axum::Router;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -27,6 +28,7 @@ pub(crate) struct Door {
 enum Part {
     KeyBroker(KeyBroker),
     AttestationService(Faces),
+    Provider(Router),
 }
 
 impl Part {
@@ -34,6 +36,7 @@ impl Part {
         match self {
             Part::KeyBroker(_) => "kbs",
             Part::AttestationService(_) => "as",
+            Part::Provider(_) => "rvps",
         }
     }
 }
@@ -56,6 +59,17 @@ impl Door {
         Door::open(Part::AttestationService(faces), address, tls).await
     }
 
+    /// The reference value provider's.
+    pub(crate) async fn of_provider(settings: &Settings, router: Router) -> anyhow::Result<Self> {
+        let (tls, address) = (provider_tls(settings)?, settings.rvps.listen);
+        anyhow::ensure!(
+            tls.is_some() || address.ip().is_loopback(),
+            "rvps.listen: plain HTTP is served on loopback addresses only, not on {address}; set rvps.tls_certificate \
+             and tls_key"
+        );
+        Door::open(Part::Provider(router), address, tls).await
+    }
+
     async fn open(part: Part, address: SocketAddr, tls: Option<Arc<TlsIdentity>>) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
         Ok(Door { part, listener, tls })
@@ -68,7 +82,9 @@ impl Door {
         let name = self.part.name();
         match self.part {
             Part::KeyBroker(_) => out.line(format!("listening on {scheme}://{address}"))?,
-            Part::AttestationService(_) => out.line(format!("listening on {scheme}://{address} ({name})"))?,
+            Part::AttestationService(_) | Part::Provider(_) => {
+                out.line(format!("listening on {scheme}://{address} ({name})"))?;
+            }
         }
         // One line, so that a program that reads it need not wait for the end.
         if out.json {
@@ -90,7 +106,7 @@ impl Door {
                 let faces = faces.clone();
                 tasks.spawn(async move { faces.housekeeping().await });
             }
-            Part::AttestationService(_) => {}
+            Part::AttestationService(_) | Part::Provider(_) => {}
         }
     }
 
@@ -98,18 +114,21 @@ impl Door {
     pub(crate) fn limits(&self) -> Option<Box<dyn Reloadable>> {
         match &self.part {
             Part::KeyBroker(broker) => Some(Box::new(reload::Limits(broker.clone()))),
-            Part::AttestationService(_) => None,
+            Part::AttestationService(_) | Part::Provider(_) => None,
         }
     }
 
     /// Its certificate, if it speaks TLS.
     pub(crate) fn tls_parts(&self, settings: &Settings) -> Option<Box<dyn Reloadable>> {
         let identity = Arc::clone(self.tls.as_ref()?);
-        let (server, own) = (&settings.server, &settings.attestation_service);
+        let (server, own, provider) = (&settings.server, &settings.attestation_service, &settings.rvps);
         let (files, load): ([&Option<PathBuf>; 3], fn(&Settings) -> _) = match self.part {
             Part::KeyBroker(_) => ([&server.tls_certificate, &server.tls_key, &server.client_ca], broker_tls),
             Part::AttestationService(_) => {
                 ([&own.tls_certificate, &own.tls_key, &own.client_ca], service_tls)
+            }
+            Part::Provider(_) => {
+                ([&provider.tls_certificate, &provider.tls_key, &provider.client_ca], provider_tls)
             }
         };
         let files = files.into_iter().flatten().cloned().collect();
@@ -123,18 +142,13 @@ impl Door {
                 assay_key_broker_service::serve(&broker, self.listener, self.tls, shutdown).await;
             }
             Part::AttestationService(faces) => {
-                let router = faces.router();
-                let both = Protocols::Http1And2;
-                assay_listener::serve(
-                    router,
-                    self.listener,
-                    self.tls,
-                    both,
-                    limits,
-                    Arc::new(faces),
-                    shutdown,
-                )
-                .await;
+                let (router, both) = (faces.router(), Protocols::Http1And2);
+                let faces = Arc::new(faces);
+                assay_listener::serve(router, self.listener, self.tls, both, limits, faces, shutdown).await;
+            }
+            Part::Provider(router) => {
+                let (both, nobody) = (Protocols::Http1And2, Arc::new(()));
+                assay_listener::serve(router, self.listener, self.tls, both, limits, nobody, shutdown).await;
             }
         }
     }
@@ -155,6 +169,13 @@ fn service_tls(settings: &Settings) -> anyhow::Result<Option<Arc<TlsIdentity>>> 
     let own = &settings.attestation_service;
     let files = (own.tls_certificate.as_deref(), own.tls_key.as_deref());
     identity(files, own.client_ca.as_deref()).context("attestation_service")
+}
+
+/// The reference value provider's, if its door speaks TLS.
+fn provider_tls(settings: &Settings) -> anyhow::Result<Option<Arc<TlsIdentity>>> {
+    let own = &settings.rvps;
+    let files = (own.tls_certificate.as_deref(), own.tls_key.as_deref());
+    identity(files, own.client_ca.as_deref()).context("rvps")
 }
 
 /// What is shown to clients, and which of theirs are believed; nothing without files.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use assay_access::Authority;
 use assay_attestation_service::{PolicySet, TokenKeys};
+use assay_audit::AuditLog;
 use assay_key_broker_service::KeyBroker;
 use assay_reference_values::ReferenceValues;
 use assay_store::{Store, Topic};
@@ -72,6 +73,18 @@ impl Followers {
         self.on(Topic::Keys, "admin keys", move || {
             let authority = Arc::clone(&authority);
             async move { Ok(authority.keys().reload().await?) }
+        });
+    }
+
+    /// The key that signs the audit log.
+    pub(crate) fn audit(&mut self, audit: &AuditLog) {
+        let audit = audit.clone();
+        self.on(Topic::Keys, "audit-signing keys", move || {
+            let audit = audit.clone();
+            async move {
+                audit.reload_keys().await;
+                Ok(())
+            }
         });
     }
 

@@ -107,6 +107,21 @@ pub(crate) async fn attestation_service(
     Ok(BuiltService { service: Arc::new(service), values: values.local, collateral })
 }
 
+/// What an interface to reference values needs.
+pub(crate) fn provider(
+    settings: &Settings,
+    foundation: &Foundation,
+    values: &ReferenceValues,
+) -> ProviderParts {
+    ProviderParts {
+        values: values.clone(),
+        authority: Arc::clone(&foundation.authority),
+        audit: foundation.audit.clone(),
+        clock: Arc::clone(&foundation.clock),
+        deadline: Duration::from_secs(settings.limits.request_seconds),
+    }
+}
+
 /// The attestation service's own door.
 pub(crate) async fn faces(
     settings: &Settings,
@@ -137,12 +152,7 @@ pub(crate) async fn faces(
         },
         clock: Arc::clone(&foundation.clock),
         beside: match &service.values {
-            Some(values) => assay_reference_values::services(ProviderParts {
-                values: values.as_ref().clone(),
-                authority: Arc::clone(&foundation.authority),
-                clock: Arc::clone(&foundation.clock),
-                deadline: Duration::from_secs(settings.limits.request_seconds),
-            }),
+            Some(values) => assay_reference_values::services(provider(settings, foundation, values)),
             None => axum::Router::new(),
         },
         descriptors: match &service.values {

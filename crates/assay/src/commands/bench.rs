@@ -1,5 +1,5 @@
-//! `assay bench`: a server of its own under load. Prints requests a second, latency, the server's
-//! CPU time for each request and its memory. Everything runs on loopback, for a bounded time.
+//! `assay bench`: servers of its own under load, one or several on one database. Prints requests a second,
+//! latency, the servers' CPU time and statements for each request, and their memory. Everything runs on loopback, for a bounded time.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use assay_client::AdminClient;
 use assay_emulator::{Emulator, Seed};
 use assay_types::{HashAlgorithm, RuntimeData, SecretBytes, Tee, canonical_digest, primary_runtime_data};
 use bytes::Bytes;
@@ -25,6 +26,9 @@ use crate::process::{self, ServerProcess};
 
 const RESOURCE: &str = "default/bench/secret";
 
+/// The metric that counts statements.
+const STATEMENTS: &str = "assay_store_statements_total";
+
 /// One line of the table.
 #[derive(Debug, Serialize)]
 struct Row {
@@ -35,6 +39,7 @@ struct Row {
     p50_us: u128,
     p99_us: u128,
     server_cpu_us: f64,
+    statements: f64,
     server_rss_mib: f64,
 }
 
@@ -62,7 +67,9 @@ impl Load {
 
 /// What all clients share.
 struct Target {
-    addr: SocketAddr,
+    /// The replicas; each client has one.
+    addrs: Vec<SocketAddr>,
+    pids: Vec<u32>,
     emulator: Emulator,
     /// A token that opens [`RESOURCE`].
     token: String,
@@ -78,28 +85,37 @@ pub(crate) async fn run(args: &BenchArgs, out: Output) -> anyhow::Result<Exit> {
     let emulator = Emulator::new(Seed::DEVELOPMENT);
     let roots = dir.path().join("roots.json");
     output::write(&roots, &serde_json::to_vec(&emulator.anchors())?)?;
-    let data = dir.path().join("data");
-    // Once to make the store, once to measure the start on an existing one.
-    let first = start(&data, &roots).await?;
-    first.server.stop().await?;
-    let started = start(&data, &roots).await?;
-    let idle = process::resident_bytes(started.server.pid())?;
+    // Once to make the stores, once to measure the start on existing ones.
+    for first in start(args, dir.path(), &roots).await? {
+        first.server.stop().await?;
+    }
+    let started = start(args, dir.path(), &roots).await?;
+    let pids: Vec<u32> = started.iter().map(|one| one.server.pid()).collect();
+    let idle = resident(&pids)?;
 
-    prepare(&started.server, &data, args.reference_values).await?;
-    let addr = started.server.addr();
-    let mut target = Target { addr, emulator, token: String::new() };
-    target.token = attest(&mut connect(addr).await?, &target, Tee::Sample).await?;
+    let first = started.first().context("no server")?;
+    let (config, data) = (dir.path().join("bench.toml"), dir.path().join("data-0"));
+    let admin = crate::admin::client_of(first.server.url(), Some(&config), &data).await?;
+    prepare(&admin, args.reference_values).await?;
+    // The other replicas hear of it.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let addrs: Vec<SocketAddr> = started.iter().map(|one| one.server.addr()).collect();
+    let mut target = Target { addrs, pids: pids.clone(), emulator, token: String::new() };
+    target.token = attest(&mut connect(first.server.addr()).await?, &target, Tee::Sample).await?;
+    let ready = first.ready;
     let target = Arc::new(target);
     let mut rows = Vec::new();
     for load in Load::ALL {
         for &clients in &args.clients {
             output::note(format!("measuring {} with {clients} clients …", load.name()));
-            rows.push(measure(load, clients, args.seconds, &target, started.server.pid()).await?);
+            rows.push(measure(load, clients, args.seconds, &target).await?);
         }
     }
-    let after = process::resident_bytes(started.server.pid())?;
-    started.server.stop().await?;
-    print(&rows, started.ready, idle, after, args, out)
+    let after = resident(&pids)?;
+    for one in started {
+        one.server.stop().await?;
+    }
+    print(&rows, ready, idle, after, args, out)
 }
 
 struct Started {
@@ -107,32 +123,76 @@ struct Started {
     ready: Duration,
 }
 
-async fn start(data: &Path, roots: &Path) -> anyhow::Result<Started> {
-    let begin = Instant::now();
-    let server = ServerProcess::start(
-        data,
-        &["--danger-allow-sample", "--danger-trust-emulator", &roots.display().to_string()],
-        // The load comes from one address.
-        &[("ASSAY_LIMITS__ATTESTATIONS_PER_MINUTE", "100000000"), ("ASSAY_LOG__LEVEL", "error")],
-    )
-    .await?;
-    Ok(Started { server, ready: begin.elapsed() })
+/// Starts the replicas, all on one store.
+async fn start(args: &BenchArgs, dir: &Path, roots: &Path) -> anyhow::Result<Vec<Started>> {
+    anyhow::ensure!((1..=16).contains(&args.replicas), "--replicas is {}; expected 1 to 16", args.replicas);
+    anyhow::ensure!(
+        args.replicas == 1 || args.store_url.is_some(),
+        "several replicas need a database that they share: --store-url"
+    );
+    let key = dir.join("key");
+    let config = dir.join("bench.toml");
+    let mut text = format!("[key_encryption]\nfile = {}\n", json!(key));
+    if let Some(url) = &args.store_url {
+        text.push_str(&format!("[store]\nurl = {}\n", json!(url)));
+        if let Some(file) = &args.store_password_file {
+            text.push_str(&format!("password_file = {}\n", json!(file)));
+        }
+    }
+    output::write(&config, text.as_bytes())?;
+    let mut started = Vec::new();
+    for n in 0..args.replicas {
+        let begin = Instant::now();
+        let data = dir.join(format!("data-{n}"));
+        let (config, roots) = (config.display().to_string(), roots.display().to_string());
+        let server = ServerProcess::start(
+            &data,
+            &["--config", &config, "--danger-allow-sample", "--danger-trust-emulator", &roots],
+            // The load comes from one address.
+            &[("ASSAY_LIMITS__ATTESTATIONS_PER_MINUTE", "100000000"), ("ASSAY_LOG__LEVEL", "error")],
+        )
+        .await?;
+        started.push(Started { server, ready: begin.elapsed() });
+    }
+    Ok(started)
+}
+
+/// The memory of all servers.
+fn resident(pids: &[u32]) -> anyhow::Result<u64> {
+    pids.iter().map(|pid| process::resident_bytes(*pid)).sum()
+}
+
+/// The CPU time of all servers.
+fn cpu_time(pids: &[u32]) -> anyhow::Result<Duration> {
+    pids.iter().map(|pid| process::cpu_time(*pid)).sum()
+}
+
+/// The statements that all servers sent to their database so far, as their metrics count them.
+async fn statements(target: &Target) -> anyhow::Result<f64> {
+    let mut sum = 0.0;
+    for addr in &target.addrs {
+        let answer = send(&mut connect(*addr).await?, Request::get("/metrics"), Bytes::new()).await?;
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let line =
+            text.lines().find(|line| line.starts_with(STATEMENTS)).context("no count of statements")?;
+        sum += line.rsplit(' ').next().unwrap_or_default().parse::<f64>()?;
+    }
+    Ok(sum)
 }
 
 /// Reference values that make the sample and the emulated guest affirming, more that do not matter,
 /// and the resource.
-async fn prepare(server: &ServerProcess, data: &Path, count: usize) -> anyhow::Result<()> {
-    let admin = crate::admin::client_for(server.url(), data).await?;
+async fn prepare(admin: &AdminClient, count: usize) -> anyhow::Result<()> {
     let mut values = crate::commands::demo::reference_values()?;
     values.insert("launch_digest".into(), json!(["abcde"]));
     values.insert("svn".into(), json!(["1"]));
     values.insert("major_version".into(), json!(1));
     values.insert("minimum_minor_version".into(), json!(1));
-    crate::admin::register(&admin, &values, None).await?;
+    crate::admin::register(admin, &values, None).await?;
     let filler: Vec<usize> = (0..count).collect();
     for chunk in filler.chunks(5000) {
         let values = chunk.iter().map(|n| (format!("bench/value-{n}"), json!([n.to_string()]))).collect();
-        crate::admin::register(&admin, &values, None).await?;
+        crate::admin::register(admin, &values, None).await?;
     }
     admin
         .put_resource(&RESOURCE.parse()?, &SecretBytes::new(b"correct horse battery staple".to_vec()))
@@ -152,21 +212,17 @@ pub(super) async fn connect(addr: SocketAddr) -> anyhow::Result<SendRequest<Full
     Ok(sender)
 }
 
-async fn measure(
-    load: Load,
-    clients: usize,
-    seconds: u64,
-    target: &Arc<Target>,
-    pid: u32,
-) -> anyhow::Result<Row> {
-    let cpu = process::cpu_time(pid)?;
+async fn measure(load: Load, clients: usize, seconds: u64, target: &Arc<Target>) -> anyhow::Result<Row> {
+    let sent = statements(target).await?;
+    let cpu = cpu_time(&target.pids)?;
     let begin = Instant::now();
     let end = begin + Duration::from_secs(seconds);
     let mut tasks = Vec::new();
-    for _ in 0..clients {
+    for client in 0..clients {
         let target = Arc::clone(target);
         tasks.push(tokio::spawn(async move {
-            let mut connection = connect(target.addr).await?;
+            let addr = target.addrs.get(client % target.addrs.len().max(1)).context("no server")?;
+            let mut connection = connect(*addr).await?;
             let mut times = Vec::new();
             while Instant::now() < end {
                 let start = Instant::now();
@@ -181,7 +237,8 @@ async fn measure(
         times.extend(task.await??);
     }
     let elapsed = begin.elapsed();
-    let used = process::cpu_time(pid)?.saturating_sub(cpu);
+    let used = cpu_time(&target.pids)?.saturating_sub(cpu);
+    let sent = statements(target).await? - sent;
     times.sort_unstable();
     let count = u32::try_from(times.len())?.max(1);
     let at = |part: usize| times.get(times.len() * part / 100).copied().unwrap_or_default();
@@ -193,7 +250,8 @@ async fn measure(
         p50_us: at(50),
         p99_us: at(99),
         server_cpu_us: used.as_secs_f64() * 1e6 / f64::from(count),
-        server_rss_mib: mib(process::resident_bytes(pid)?),
+        statements: sent / f64::from(count),
+        server_rss_mib: mib(resident(&target.pids)?),
     })
 }
 
@@ -292,12 +350,12 @@ fn print(
     out: Output,
 ) -> anyhow::Result<Exit> {
     out.line(format!(
-        "{:<14} {:>7} {:>9} {:>10} {:>9} {:>9} {:>12} {:>9}",
-        "what", "clients", "requests", "per second", "p50 µs", "p99 µs", "CPU µs each", "RSS MiB"
+        "{:<14} {:>7} {:>9} {:>10} {:>9} {:>9} {:>12} {:>11} {:>9}",
+        "what", "clients", "requests", "per second", "p50 µs", "p99 µs", "CPU µs each", "SQL each", "RSS MiB"
     ))?;
     for row in rows {
         out.line(format!(
-            "{:<14} {:>7} {:>9} {:>10.0} {:>9} {:>9} {:>12.1} {:>9.1}",
+            "{:<14} {:>7} {:>9} {:>10.0} {:>9} {:>9} {:>12.1} {:>11.2} {:>9.1}",
             row.what,
             row.clients,
             row.requests,
@@ -305,6 +363,7 @@ fn print(
             row.p50_us,
             row.p99_us,
             row.server_cpu_us,
+            row.statements,
             row.server_rss_mib
         ))?;
     }
@@ -321,6 +380,8 @@ fn print(
         "idle_mib": mib(idle),
         "end_mib": mib(after),
         "reference_values": args.reference_values,
+        "replicas": args.replicas,
+        "store": if args.store_url.is_some() { "postgresql" } else { "sqlite" },
     }))?;
     Ok(Exit::Success)
 }

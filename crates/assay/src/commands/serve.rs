@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use assay_listener::{Limits, TlsIdentity};
+use assay_listener::Limits;
 use assay_telemetry::{Guard, Operation, ProcessMetrics, TelemetrySettings};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use crate::cli::{Part, ServeArgs};
@@ -23,11 +23,6 @@ use crate::store_numbers::StoreNumbers;
 pub(crate) fn run(args: &ServeArgs, out: Output) -> anyhow::Result<Exit> {
     let settings = settings(args)?;
     let part = args.part;
-    if part == Part::Rvps {
-        let _guard = telemetry(&settings)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        return runtime.block_on(crate::rvps::serve_rvps(&settings, out));
-    }
     let args = args.clone();
     let config = args.config.clone();
     let read = move || self::settings(&args);
@@ -138,13 +133,20 @@ async fn serve(
     process.watch_store(Arc::new(StoreNumbers(foundation.store.clone())));
     let mut followers = Followers::default();
     followers.authority(&foundation.authority);
+    followers.audit(&foundation.audit);
     let service = match part {
         Part::All | Part::As => {
             Some(server::attestation_service(&settings, &foundation, &mut followers).await?)
         }
         Part::Kbs | Part::Rvps => None,
     };
-    let doors = open(&settings, part, &foundation, service.as_ref(), &mut followers).await?;
+    let mut doors = open(&settings, part, &foundation, service.as_ref(), &mut followers).await?;
+    let mut values = service.as_ref().and_then(|built| built.values.clone());
+    if part == Part::Rvps {
+        let (router, own) = crate::rvps::provider(&settings, &foundation, &mut followers).await?;
+        doors.push(Door::of_provider(&settings, router).await?);
+        values = Some(own);
+    }
     if foundation.made_admin_key {
         out.line("made the admin key")?;
         out.line(format!(
@@ -162,7 +164,7 @@ async fn serve(
         Box::new(reload::Sampling(Arc::clone(&guard))),
         Box::new(reload::Clients(Arc::clone(&foundation.authority))),
     ];
-    if let Some(values) = service.as_ref().and_then(|built| built.values.clone()) {
+    if let Some(values) = values {
         parts.push(Box::new(reload::CorimSigners(values)));
     }
     for door in &doors {
@@ -226,16 +228,4 @@ async fn open(
         doors.push(Door::of_service(settings, faces).await?);
     }
     Ok(doors)
-}
-
-/// SIGHUP: the certificate was renewed.
-pub(crate) async fn reload_on_hangup(identity: Arc<TlsIdentity>, mut hangup: Signal) {
-    while hangup.recv().await.is_some() {
-        match identity.reload() {
-            Ok(()) => tracing::info!("the TLS files were read again"),
-            Err(error) => {
-                tracing::error!(%error, "the TLS files cannot be used; what was read before stays in use")
-            }
-        }
-    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assay_access::{AdminKeys, Authority, DEFAULT_AUDIENCE, Role};
+use assay_audit::{AuditLog, AuditSettings};
 use assay_listener::{Limits, Protocols};
 use assay_reference_values::{
     Protocol, ProviderParts, ReferenceValues, RemoteReferenceValues, RemoteValuesSettings, router,
@@ -23,7 +24,7 @@ pub async fn remote(
     protocol: Protocol,
     folder: &Path,
 ) -> (RemoteReferenceValues, JoinHandle<()>) {
-    let keys = Arc::new(AdminKeys::load(store, clock.clone()).await.unwrap());
+    let keys = Arc::new(AdminKeys::load(store.clone(), clock.clone()).await.unwrap());
     let token = keys
         .newest()
         .await
@@ -34,7 +35,8 @@ pub async fn remote(
     std::fs::write(&token_file, token).unwrap();
     let authority = Arc::new(Authority::new(keys, DEFAULT_AUDIENCE, Vec::new()).unwrap());
     let deadline = Duration::from_secs(20);
-    let router = router(ProviderParts { values, authority, clock: clock.clone(), deadline }).unwrap();
+    let audit = AuditLog::open(store, clock.clone(), AuditSettings::default(), "test").await.unwrap();
+    let router = router(ProviderParts { values, authority, audit, clock: clock.clone(), deadline }).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let served = tokio::spawn(async move {

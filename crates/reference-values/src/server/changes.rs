@@ -38,7 +38,7 @@ impl ReferenceValues for Provider {
     ) -> Result<Response<RegisterResponse>, Status> {
         let caller = caller(&request);
         let message = request.into_inner().message;
-        let registered = self.within(self.values.register(&message)).await?;
+        let registered = self.changed(&caller, REGISTERED, self.values.register(&message), names).await?;
         log(&caller, &registered);
         Ok(Response::new(registered.into()))
     }
@@ -49,7 +49,8 @@ impl ReferenceValues for Provider {
     ) -> Result<Response<RegisterResponse>, Status> {
         let caller = caller(&request);
         let RegisterCorimRequest { corim, profile } = request.into_inner();
-        let registered = self.within(self.values.register_corim(&corim, profile.as_deref())).await?;
+        let work = self.values.register_corim(&corim, profile.as_deref());
+        let registered = self.changed(&caller, "endorsements registered", work, names).await?;
         log(&caller, &registered);
         Ok(Response::new(registered.into()))
     }
@@ -73,7 +74,8 @@ impl ReferenceValues for Provider {
     async fn expire(&self, request: Request<ExpireRequest>) -> Result<Response<ExpireResponse>, Status> {
         let caller = caller(&request);
         let id = request.into_inner().id;
-        let found = self.within(self.values.expire(&id)).await?;
+        let about = |_: &bool| vec![id.clone()];
+        let found = self.changed(&caller, "reference value ended", self.values.expire(&id), about).await?;
         if found {
             tracing::info!(caller, id, "reference value ended");
         }
@@ -83,12 +85,21 @@ impl ReferenceValues for Provider {
     async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
         let caller = caller(&request);
         let id = request.into_inner().id;
-        let found = self.within(self.values.delete(&id)).await?;
+        let about = |_: &bool| vec![id.clone()];
+        let found = self.changed(&caller, "reference value deleted", self.values.delete(&id), about).await?;
         if found {
             tracing::info!(caller, id, "reference value deleted");
         }
         Ok(Response::new(DeleteResponse { found }))
     }
+}
+
+/// What the audit log calls a registration.
+pub(super) const REGISTERED: &str = "reference values registered";
+
+/// The names that a registration is about.
+pub(super) fn names(registered: &Registered) -> Vec<String> {
+    registered.ids.iter().chain(&registered.deleted).cloned().collect()
 }
 
 /// One line for each value that was registered or superseded.

@@ -23,9 +23,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assay_access::{Authority, Role};
+use assay_audit::{AuditLog, Event, Kind, Outcome};
 use assay_remote::{Gate, Method, Need, admit};
 use assay_telemetry::{Face, surround};
-use assay_types::{Clock, Coded};
+use assay_types::{Clock, Coded, ReferenceValueSnapshot as _};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -83,6 +84,8 @@ pub struct ProviderParts {
     pub values: ReferenceValues,
     /// Who may do what.
     pub authority: Arc<Authority>,
+    /// Where changes are noted, before they are answered.
+    pub audit: AuditLog,
     /// The clock that credentials are judged by.
     pub clock: Arc<dyn Clock>,
     /// How long a call may take.
@@ -99,6 +102,7 @@ impl fmt::Debug for ProviderParts {
 #[derive(Clone)]
 struct Provider {
     values: ReferenceValues,
+    audit: AuditLog,
     deadline: Duration,
 }
 
@@ -107,8 +111,8 @@ struct Provider {
 /// # Errors
 /// None but that of a broken build: the descriptions of the services cannot be read.
 pub fn router(parts: ProviderParts) -> Result<Router, tonic_reflection::server::Error> {
-    let ProviderParts { values, authority, clock, deadline } = parts;
-    let provider = Provider { values: values.clone(), deadline };
+    let ProviderParts { values, authority, audit, clock, deadline } = parts;
+    let provider = Provider { values: values.clone(), audit, deadline };
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -138,8 +142,8 @@ pub fn router(parts: ProviderParts) -> Result<Router, tonic_reflection::server::
 
 /// The provider's gRPC services alone, for a port that has health and reflection of its own.
 pub fn services(parts: ProviderParts) -> Router {
-    let ProviderParts { values, authority, clock, deadline } = parts;
-    let provider = Provider { values, deadline };
+    let ProviderParts { values, authority, audit, clock, deadline } = parts;
+    let provider = Provider { values, audit, deadline };
     let trustee = ReferenceValueProviderServiceServer::new(provider.clone());
     let changes = ReferenceValuesServer::new(provider);
     Router::new()
@@ -156,6 +160,40 @@ pub fn services(parts: ProviderParts) -> Router {
 
 impl Provider {
     /// What comes of `work`, in time.
+    /// A change, with its record in the audit log before the answer. `names` are those of the values it is
+    /// about, as far as the outcome tells.
+    async fn changed<T, E: Coded>(
+        &self,
+        who: &str,
+        action: &'static str,
+        work: impl Future<Output = Result<T, E>> + Send,
+        names: impl Fn(&T) -> Vec<String> + Send,
+    ) -> Result<T, Status> {
+        let noted = async {
+            let outcome = work.await;
+            let event = match &outcome {
+                Ok(done) => Event::new(Kind::Admin, Outcome::Ok)
+                    .values(Some(self.values.snapshot().digest()), names(done)),
+                Err(error) => Event::new(Kind::Admin, Outcome::Ok).failed(error.fault(), error.code()),
+            };
+            let mut event = event.who(who).action(action);
+            if let Some(id) = assay_telemetry::current_request_id() {
+                event = event.request(id.as_str());
+            }
+            (outcome, self.audit.append(event).await)
+        };
+        let deadline = || {
+            Status::deadline_exceeded(format!(
+                "there was no result within {} ms; a change may still be made",
+                self.deadline.as_millis()
+            ))
+        };
+        let (outcome, kept) = tokio::time::timeout(self.deadline, noted).await.map_err(|_| deadline())?;
+        // What is not in the log is not answered as done.
+        kept.map_err(|error| assay_remote::status(&error))?;
+        outcome.map_err(|error| assay_remote::status(&error))
+    }
+
     async fn within<T, E: Coded>(
         &self,
         work: impl Future<Output = Result<T, E>> + Send,

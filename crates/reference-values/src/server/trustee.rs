@@ -27,7 +27,8 @@ impl ReferenceValueProviderService for Provider {
     ) -> Result<Response<ReferenceValueRegisterResponse>, Status> {
         let caller = caller(&request);
         let message = request.into_inner().message;
-        let registered = self.within(self.values.register(message.as_bytes())).await?;
+        let work = self.values.register(message.as_bytes());
+        let registered = self.changed(&caller, changes::REGISTERED, work, changes::names).await?;
         changes::log(&caller, &registered);
         Ok(Response::new(ReferenceValueRegisterResponse {}))
     }

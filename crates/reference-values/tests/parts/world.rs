@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assay_access::{AdminKeys, Authority, DEFAULT_AUDIENCE, Role};
+use assay_audit::{AuditLog, AuditSettings};
 use assay_listener::{Limits, Protocols};
 use assay_reference_values::{
     CorimSettings, Protocol, ProviderParts, ReferenceValueError, ReferenceValueSource, ReferenceValues,
@@ -28,6 +29,7 @@ pub(crate) struct Part {
     pub(crate) store: Store,
     pub(crate) values: ReferenceValues,
     pub(crate) keys: Arc<AdminKeys>,
+    pub(crate) audit: AuditLog,
 }
 
 impl Part {
@@ -43,7 +45,9 @@ impl Part {
         let corims = CorimSettings { danger_allow_unsigned: true, ..CorimSettings::default() };
         let values = ReferenceValues::load_with(store.clone(), clock.clone(), corims).await.unwrap();
         let keys = Arc::new(AdminKeys::load(store.clone(), clock.clone()).await.unwrap());
-        Part { folder, clock, store, values, keys }
+        let audit =
+            AuditLog::open(store.clone(), clock.clone(), AuditSettings::default(), "test").await.unwrap();
+        Part { folder, clock, store, values, keys, audit }
     }
 
     pub(crate) fn router(&self) -> axum::Router {
@@ -51,6 +55,7 @@ impl Part {
         router(ProviderParts {
             values: self.values.clone(),
             authority: Arc::new(authority),
+            audit: self.audit.clone(),
             clock: self.clock.clone(),
             deadline: Duration::from_secs(20),
         })
