@@ -14,6 +14,7 @@ mod file_values;
 mod follow;
 mod guest;
 mod guest_process;
+mod numbers;
 mod output;
 mod process;
 mod reload;
@@ -23,7 +24,6 @@ mod server;
 mod settings;
 mod shutdown;
 mod store;
-mod store_numbers;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,6 @@
 //! Whether the log can be written at the moment.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,11 +19,25 @@ enum State {
 
 /// What the writer says of itself.
 #[derive(Debug)]
-pub(crate) struct Health(Mutex<State>);
+pub(crate) struct Health {
+    state: Mutex<State>,
+    records: AtomicU64,
+    failures: AtomicU64,
+}
 
 impl Health {
     pub(crate) fn new() -> Self {
-        Health(Mutex::new(State::Well))
+        Health { state: Mutex::new(State::Well), records: AtomicU64::new(0), failures: AtomicU64::new(0) }
+    }
+
+    /// That many records were written.
+    pub(crate) fn wrote(&self, records: usize) {
+        self.records.fetch_add(u64::try_from(records).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How many records were written, and how many attempts failed.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.records.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
     }
 
     /// A flush succeeded. True when one had failed before.
@@ -35,6 +50,7 @@ impl Health {
 
     /// A flush failed. True when it is the first failure in a row.
     pub(crate) fn failing(&self, why: String) -> bool {
+        self.failures.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state();
         let since = match &*state {
             State::Failing(since, _) => *since,
@@ -62,6 +78,6 @@ impl Health {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

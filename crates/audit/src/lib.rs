@@ -52,7 +52,7 @@ pub use finding::{Break, BrokenPlace, Report};
 pub use head::{Head, SignedHead};
 pub use hex_bytes::{ChainId, HexBytes, RecordHash};
 pub use keys::{AuditKeys, KEY_PURPOSE, public_keys, rotate};
-pub use log::{AuditLog, AuditSettings};
+pub use log::{AuditCounts, AuditLog, AuditSettings};
 pub use prune::{Pruned, prune};
 pub use query::{Filter, Found, find};
 pub use record::{HeadRef, MAX_RECORD_BYTES, Record};

@@ -58,6 +58,17 @@ pub struct AuditLog {
     inner: Arc<Inner>,
 }
 
+/// The numbers of an audit log since its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditCounts {
+    /// Records written.
+    pub records: u64,
+    /// Records that wait to be written.
+    pub waiting: u64,
+    /// Attempts to write that failed.
+    pub failures: u64,
+}
+
 struct Inner {
     chain: ChainId,
     queue: mpsc::Sender<Command>,
@@ -173,6 +184,13 @@ impl AuditLog {
         }
         self.inner.health.check(self.inner.settings.grace)?;
         if self.inner.queue.capacity() == 0 { Err(AuditError::QueueFull) } else { Ok(()) }
+    }
+
+    /// How many records were written, how many wait, and how many attempts to write failed.
+    pub fn counts(&self) -> AuditCounts {
+        let (records, failures) = self.inner.health.counts();
+        let waiting = self.inner.queue.max_capacity().saturating_sub(self.inner.queue.capacity());
+        AuditCounts { records, waiting: u64::try_from(waiting).unwrap_or(u64::MAX), failures }
     }
 
     /// Reads the signing key again: it was rotated. Returns when the writer knows.

@@ -245,6 +245,7 @@ impl<B: Backend> Writer<B> {
             tokio::time::sleep(pause).await;
             pause = pause.saturating_mul(2).min(LAST_PAUSE);
         }
+        self.health.wrote(rows.len());
         if self.health.well() {
             tracing::info!("the audit log is written again");
         }

@@ -13,12 +13,12 @@ use crate::cli::{Part, ServeArgs};
 use crate::doors::Door;
 use crate::exit::Exit;
 use crate::follow::Followers;
+use crate::numbers::{AuditNumbers, StoreNumbers};
 use crate::output::Output;
 use crate::reload::{self, Reloadable, Reloader};
 use crate::server::{self, BuiltService, Foundation};
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
-use crate::store_numbers::StoreNumbers;
 
 pub(crate) fn run(args: &ServeArgs, out: Output) -> anyhow::Result<Exit> {
     let settings = settings(args)?;
@@ -131,6 +131,7 @@ async fn serve(
     let hangup = signal(SignalKind::hangup())?;
     let foundation = server::foundation(&settings, operation).await?;
     process.watch_store(Arc::new(StoreNumbers(foundation.store.clone())));
+    process.watch_audit(Arc::new(AuditNumbers(foundation.audit.clone())));
     let mut followers = Followers::default();
     followers.authority(&foundation.authority);
     followers.audit(&foundation.audit);
