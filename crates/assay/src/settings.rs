@@ -232,7 +232,7 @@ impl Default for Log {
 }
 
 /// Every key with its meaning, in the order of the file: these, with those of the modules between.
-const KEYS: [&[(&str, &str)]; 10] = [
+const KEYS: [&[(&str, &str)]; 12] = [
     KEYS_BEFORE,
     store::KEYS,
     access::KEYS,
