@@ -13,7 +13,6 @@
 mod hsm;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use assay_secret_backends::{Pkcs11Backend, Pkcs11Settings, SecretBackend as _};
 use assay_types::{Coded as _, Fault, ResourcePath, SecretBytes};
@@ -294,26 +293,4 @@ async fn many_writers_and_readers_get_whole_values() {
     }
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=40).collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn a_call_that_takes_longer_than_the_deadline_is_given_up_and_the_next_one_serves() {
-    let Some(hsm) = token("a_call_that_takes_longer_than_the_deadline_is_given_up_and_the_next_one_serves")
-    else {
-        return;
-    };
-    // The module is begun by the one that takes its time.
-    let backend = backend(&hsm);
-    backend.check().await.unwrap();
-    let hurried = Pkcs11Backend::new(Pkcs11Settings { deadline: Duration::ZERO, ..settings(&hsm) });
-    let there = resource("a/k/1");
-    for error in [
-        hurried.get(&there).await.unwrap_err(),
-        hurried.put(&there, &secret(b"x")).await.unwrap_err(),
-        hurried.check().await.unwrap_err(),
-    ] {
-        assert_eq!((error.code(), error.fault()), ("HSM-006", Fault::DependencyTimeout));
-    }
-    backend.put(&there, &secret(b"y")).await.unwrap();
-    assert!(backend.get(&there).await.unwrap().is_some());
 }
