@@ -71,7 +71,7 @@ pub trait Consultation: Send + Sync {
 
     /// The digest of the set for tokens: of the whole set; where it is not known, of the set of those values
     /// that were `used`.
-    fn digest<'u>(&self, used: &mut (dyn Iterator<Item = &'u AskedReferenceValue> + Send)) -> Digest;
+    fn digest(&self, used: &mut (dyn Iterator<Item = &AskedReferenceValue> + Send)) -> Digest;
 }
 
 /// The questions to a whole set.
@@ -91,7 +91,7 @@ impl Consultation for Whole {
         Ok(false)
     }
 
-    fn digest<'u>(&self, _used: &mut (dyn Iterator<Item = &'u AskedReferenceValue> + Send)) -> Digest {
+    fn digest(&self, _used: &mut (dyn Iterator<Item = &AskedReferenceValue> + Send)) -> Digest {
         self.0.digest()
     }
 }

@@ -60,7 +60,7 @@ impl RemoteSettings {
         if tls && self.ca_certificate.is_none() {
             return wrong("ca_certificate", "it is needed with https: nobody else is believed");
         }
-        if !tls && !(self.danger_plain_http || is_loopback(&uri)) {
+        if !(tls || self.danger_plain_http || is_loopback(&uri)) {
             return wrong("address", "plain http leads to loopback addresses only; use https");
         }
         if !tls && (self.ca_certificate.is_some() || self.client_certificate.is_some()) {

@@ -261,7 +261,7 @@ impl Consultation for Questions {
         Ok(true)
     }
 
-    fn digest<'u>(&self, used: &mut (dyn Iterator<Item = &'u AskedReferenceValue> + Send)) -> Digest {
+    fn digest(&self, used: &mut (dyn Iterator<Item = &AskedReferenceValue> + Send)) -> Digest {
         let found = used.filter_map(|asked| match &asked.answer {
             Lookup::Found { value, .. } => Some((&asked.id, value)),
             Lookup::Missing | Lookup::Expired { .. } => None,

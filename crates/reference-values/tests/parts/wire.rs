@@ -122,7 +122,7 @@ async fn a_trustee_client_finds_what_it_expects() {
 #[tokio::test]
 async fn trustees_provider_finds_what_it_expects() {
     // What is not our code answers with fixed bytes, and keeps what came.
-    let seen: Arc<Mutex<Vec<(String, Vec<u8>)>>> = Arc::default();
+    let seen = Arc::new(Mutex::new(Vec::<(String, Vec<u8>)>::new()));
     let kept = Arc::clone(&seen);
     let handler = move |request: axum::extract::Request| {
         let kept = Arc::clone(&kept);
