@@ -4,46 +4,41 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
-use assay_remote::status;
+use assay_remote::status as grpc_answer;
+use assay_telemetry::RequestScope;
 use assay_types::Coded as _;
-use aws_lc_rs::rand;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, header};
-use tracing::Instrument as _;
 
 use super::answer::write_problem;
 use super::error::pending;
 use super::{FaceError, Faces};
-
-const REQUEST_ID: &str = "x-request-id";
-const MAX_REQUEST_ID: usize = 64;
 
 /// The gRPC code of a response that failed before its body (`Trailers-Only`).
 const GRPC_STATUS: &str = "grpc-status";
 
 pub(crate) async fn surround(State(faces): State<Faces>, request: Request, next: Next) -> Response {
     let begin = Instant::now();
-    let id = request_id(request.headers());
     let grpc = is_grpc(request.headers());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     // The method of a gRPC call stands in the path; what is not served has no name.
     let known = route.is_some();
     let route = if grpc && known { request.uri().path().to_owned() } else { shown(route.as_ref()) };
-    let span = tracing::info_span!("request", id, %method, route);
-    let mut response = served(&faces, request, next).instrument(span.clone()).await;
+    let scope = RequestScope::new(request.headers(), &method, &route);
+    let mut response = scope.run(served(&faces, request, next)).await;
 
-    let _entered = span.enter();
-    if let Some(error) = pending(&response) {
-        log(&error);
+    let _entered = scope.span().enter();
+    let error = pending(&response);
+    if let Some(error) = &error {
+        log(error);
         if grpc {
-            response = status(&*error).into_http();
+            response = grpc_answer(&**error).into_http();
         } else {
-            write_problem(&error, &id, &mut response);
+            write_problem(error, scope.id().as_str(), &mut response);
         }
     }
     let code = response.headers().get(GRPC_STATUS).and_then(|code| code.to_str().ok());
@@ -56,10 +51,9 @@ pub(crate) async fn surround(State(faces): State<Faces>, request: Request, next:
     let counted = if grpc && outcome == UNIMPLEMENTED { OTHER } else { &route };
     faces.inner.metrics.answered(counted, &outcome, begin.elapsed());
     tracing::debug!(outcome, time = ?begin.elapsed(), "answered");
+    let status = response.status();
     let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::try_from(id) {
-        headers.insert(REQUEST_ID, id);
-    }
+    scope.answered(status, error.map(|error| error.code()), headers);
     if !grpc && !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -101,24 +95,6 @@ async fn served(faces: &Faces, request: Request, next: Next) -> Response {
 fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     kind.is_some_and(|kind| kind.starts_with("application/grpc"))
-}
-
-/// The caller's id for the request if it is fit for a log, else a new one.
-fn request_id(headers: &HeaderMap) -> String {
-    let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
-    let fit = |id: &&str| {
-        (1..=MAX_REQUEST_ID).contains(&id.len())
-            && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-    };
-    match given.filter(fit) {
-        Some(id) => id.to_owned(),
-        None => {
-            let mut bytes = [0_u8; 12];
-            // Without randomness every cryptographic operation fails, and says so; an id need not.
-            let _ = rand::fill(&mut bytes);
-            BASE64_URL_SAFE_NO_PAD.encode(bytes)
-        }
-    }
 }
 
 /// No route.
