@@ -170,14 +170,14 @@ impl TokenKeys {
     /// [`KeyError`].
     pub async fn rotate_if_due(&self) -> Result<bool, KeyError> {
         let now = self.clock.now();
-        self.store.delete_expired_keys(now).await?;
         let newest = self.snapshot.load_full();
-        if now < newest.sign_until {
-            return Ok(false);
+        let due = now >= newest.sign_until;
+        // Other replicas find the same: one of them makes the key. Before the old ones go.
+        let made = due && self.store.put_next_key(self.next_key()?, &newest.kid).await?;
+        self.store.delete_expired_keys(now).await?;
+        if due {
+            self.reload().await?;
         }
-        // Other replicas find the same: one of them makes the key.
-        let made = self.store.put_next_key(self.next_key()?, &newest.kid).await?;
-        self.reload().await?;
         Ok(made)
     }
 

@@ -166,7 +166,9 @@ async fn without_the_log_nothing_is_verified_released_or_administered() {
         world.administer(Role::Admin, "POST", "/kbs/v0/resource/a/b/d", SECRET.to_vec()).await.refusal(),
         unavailable
     );
-    assert_eq!(world.call("GET", "/readyz", &[], Body::empty()).await.refusal(), unavailable);
+    let readiness = world.call("GET", "/readyz", &[], Body::empty()).await;
+    assert!(String::from_utf8_lossy(&readiness.body).contains("AUD-004"));
+    assert_eq!(readiness.refusal(), (503, "KBS-036".to_owned()));
     // Nothing of it took place.
     assert_eq!(world.get(&late, "/kbs/v0/verdict").await.refusal().1, "KBS-012");
     let listed = world.administer(Role::Auditor, "GET", "/kbs/v0/resources", Body::empty()).await.ok().json();

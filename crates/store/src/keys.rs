@@ -46,8 +46,8 @@ impl Store {
         writer.finish().await
     }
 
-    /// Stores a key if `newest` is still the newest of its purpose: of several processes that find it time
-    /// for a new key, one makes it. Returns whether it was this one.
+    /// Stores a key if `newest` is still the newest of its purpose, or there is none any more: of several
+    /// processes that find it time for a new key, one makes it. Returns whether it was this one.
     ///
     /// # Errors
     /// As [`Store::put_key`].
@@ -56,7 +56,7 @@ impl Store {
         let mut writer = self.database().begin().await?;
         let rows = writer.fetch_all(newest_first(&key.purpose)).await?;
         let found: Option<String> = rows.first().map(|row| column(row, 1)).transpose()?;
-        if found.as_deref() != Some(newest) {
+        if found.is_some_and(|found| found != newest) {
             writer.finish().await?;
             return Ok(false);
         }

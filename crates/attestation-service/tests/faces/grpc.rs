@@ -177,7 +177,7 @@ async fn a_policy_is_set_and_judges() {
         policy: BASE64_URL_SAFE_NO_PAD.encode("package policy\nallow if {"),
     };
     let status = door.client().set_attestation_policy(door.of(Some(Role::Admin), bad)).await.unwrap_err();
-    assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
 }
 
 #[tokio::test]
