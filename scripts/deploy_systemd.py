@@ -122,7 +122,8 @@ def register(t):
             environment = dict(value.replace("%d", "/run/credentials/x").replace("%S", "/var/lib").replace("%i", "x").split("=", 1)
                                for text in units for value in values(text, "Environment"))
             file = w.folder / "assay.toml"
-            file.write_text(files[name])
+            # The drop-in is for those who take the comments away.
+            file.write_text(files[name].replace("# [store]", "[store]").replace("# url = ", "url = "))
             found += [f"{name}: {problem}" for problem in w.configuration_problems(file, environment)]
         return found
 

@@ -76,7 +76,7 @@ def register(t):
         policy.write_bytes(ALLOW_ALL)
         secret = broker.w.folder / "secret"
         secret.write_bytes(t.SECRET)
-        broker.w.run("policy", "set", "resource", policy, *broker.w.server_args(), expect=0)
+        broker.w.run("policy", "set", "resource-policy", policy, "--kind", "resource", *broker.w.server_args(), expect=0)
         broker.w.run("resource", "put", t.RESOURCE, secret, *broker.w.server_args(), expect=0)
         return broker
 

@@ -147,7 +147,7 @@ pub(crate) enum Part {
     /// Key broker, attestation service and reference values in one process.
     #[default]
     All,
-    /// The key broker; who evaluates evidence, or whose tokens are believed, says [attestation].
+    /// The key broker; who evaluates evidence, or whose tokens are believed, says `[attestation]`.
     Kbs,
     /// The attestation service.
     As,

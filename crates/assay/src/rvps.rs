@@ -28,10 +28,7 @@ pub(crate) async fn source(
     let Some(remote) = settings.reference_values.remote(danger) else {
         let corims = crate::server::corims(settings)?;
         let local = Arc::new(ReferenceValues::load_with(store.clone(), clock, corims).await?);
-        return Ok(Values {
-            source: Arc::clone(&local) as Arc<dyn ReferenceValueSource>,
-            local: Some(local),
-        });
+        return Ok(Values { source: Arc::<ReferenceValues>::clone(&local), local: Some(local) });
     };
     if danger {
         tracing::warn!(

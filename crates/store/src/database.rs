@@ -15,17 +15,17 @@ pub(crate) struct Database {
 }
 
 enum Backend {
-    Sqlite(sqlite::Database),
-    Postgres(postgres::Database),
+    Sqlite(Box<sqlite::Database>),
+    Postgres(Box<postgres::Database>),
 }
 
 impl Database {
     pub(crate) fn sqlite(database: sqlite::Database) -> Self {
-        Database::new(Backend::Sqlite(database))
+        Database::new(Backend::Sqlite(Box::new(database)))
     }
 
     pub(crate) fn postgres(database: postgres::Database) -> Self {
-        Database::new(Backend::Postgres(database))
+        Database::new(Backend::Postgres(Box::new(database)))
     }
 
     fn new(backend: Backend) -> Self {

@@ -119,7 +119,7 @@ async fn rotate(
         KeyPurpose::Admin | KeyPurpose::AuditSigning => "at once".to_owned(),
         _ => format!("in {PUBLISH_AHEAD} seconds"),
     };
-    out.both(&format!("the new {name} key {kid} is in force {when}"), &json!({ "purpose": name, "kid": kid }))
+    out.both(format!("the new {name} key {kid} is in force {when}"), &json!({ "purpose": name, "kid": kid }))
 }
 
 /// Exchanges the key-encryption key; see the steps in `assay_store`.
@@ -185,7 +185,7 @@ async fn retire(store: &Store, id: &str, out: Output) -> anyhow::Result<()> {
     );
     let resealed = store.retire_key_encryption_key(id).await?;
     out.both(
-        &format!(
+        format!(
             "the key-encryption key {id} opens nothing any more; {} versions of resources and {} keys were \
              still sealed with it",
             resealed.resources, resealed.keys

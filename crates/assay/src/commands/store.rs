@@ -34,7 +34,7 @@ pub(crate) async fn run(command: &StoreCommand, out: Output) -> anyhow::Result<E
             let store = open(store, true).await?;
             let version = store.schema_version();
             store.close().await;
-            out.both(&format!("the schema has version {version}"), &json!({ "schema": version }))?;
+            out.both(format!("the schema has version {version}"), &json!({ "schema": version }))?;
             Ok(Exit::Success)
         }
         StoreCommand::Export { store, to, key_file } => {

@@ -42,6 +42,9 @@ async fn with_claims(change: impl Fn(&mut Value) + Send + Sync + 'static) -> (Do
     (double, signer)
 }
 
+/// What is changed, in words, and how.
+type Change = (&'static str, fn(&mut Value));
+
 #[tokio::test]
 async fn a_token_in_trustees_form_is_taken_and_named_by_its_hash() {
     let (double, signer) = with_claims(|_| ()).await;
@@ -89,7 +92,7 @@ async fn a_token_about_somebody_else_is_not_taken() {
     fn annotated(claims: &mut Value) -> &mut Value {
         &mut claims["submods"]["cpu0"]["ear.veraison.annotated-evidence"]
     }
-    let changes: Vec<(&str, fn(&mut Value))> = vec![
+    let changes: Vec<Change> = vec![
         ("nonce", |claims| annotated(claims)["runtime_data_claims"]["nonce"] = json!("other")),
         ("no nonce", |claims| annotated(claims)["runtime_data_claims"]["nonce"] = json!(null)),
         ("key", |claims| annotated(claims)["runtime_data_claims"]["tee-pubkey"]["x"] = json!("AA")),
@@ -121,7 +124,7 @@ async fn a_token_about_somebody_else_is_not_taken() {
 
 #[tokio::test]
 async fn a_token_that_does_not_hold_is_not_taken() {
-    let changes: Vec<(&str, fn(&mut Value))> = vec![
+    let changes: Vec<Change> = vec![
         ("ended", |claims| claims["exp"] = json!(claims["iat"].as_i64().unwrap() - 60)),
         ("without end", |claims| {
             claims.as_object_mut().unwrap().remove("exp");

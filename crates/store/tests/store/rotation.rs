@@ -109,7 +109,7 @@ async fn a_key_ends_earlier_and_never_later() {
     let soon = UnixTime(NOW.0 + 6);
     assert!(store.retire_key("token-signing", "k", soon).await.unwrap());
     let ended = KeyRecord { expires: soon, sign_until: soon.min(record.sign_until), ..record.clone() };
-    assert_eq!(store.keys("token-signing").await.unwrap(), [ended.clone()]);
+    assert_eq!(store.keys("token-signing").await.unwrap(), std::slice::from_ref(&ended));
     assert!(store.retire_key("token-signing", "k", record.expires).await.unwrap());
     assert_eq!(store.keys("token-signing").await.unwrap(), [ended]);
     assert!(!store.retire_key("token-signing", "other", soon).await.unwrap());

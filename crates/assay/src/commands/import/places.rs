@@ -44,7 +44,7 @@ impl Documents {
             Namespace::KeyBroker => place(self.kbs.get("storage_backend"), None, reach),
             Namespace::AttestationPolicies => match self.of_the_attestation_service() {
                 Ok((tree, _)) => place(tree.get("storage_backend"), None, reach),
-                Err(lost) => lost,
+                Err(lost) => *lost,
             },
             Namespace::ReferenceValues => self.reference_values(reach),
         }
@@ -66,15 +66,17 @@ impl Documents {
     }
 
     /// The configuration that the attestation service has, and what its `rvps_config` is.
-    fn of_the_attestation_service(&self) -> Result<(&Value, Option<&Value>), Found> {
+    fn of_the_attestation_service(&self) -> Result<(&Value, Option<&Value>), Box<Found>> {
         match (&self.attestation_service, self.service()) {
             (Some(tree), _) => Ok((tree, tree.get("rvps_config"))),
             (None, Service::Builtin) => Ok((&self.kbs, self.kbs.pointer("/attestation_service/rvps_config"))),
-            (None, Service::IntelTrustAuthority) => Err(Found::Stays("Intel's service has them".to_owned())),
-            (None, _) => Err(Found::Lost {
+            (None, Service::IntelTrustAuthority) => {
+                Err(Box::new(Found::Stays("Intel's service has them".to_owned())))
+            }
+            (None, _) => Err(Box::new(Found::Lost {
                 reason: "the attestation service is another program, which stores them itself".to_owned(),
                 instead: "give its configuration file too: --as-config",
-            }),
+            })),
         }
     }
 
@@ -84,7 +86,7 @@ impl Documents {
         }
         let (tree, rvps) = match self.of_the_attestation_service() {
             Ok(found) => found,
-            Err(lost) => return lost,
+            Err(lost) => return *lost,
         };
         let text = |name: &str| rvps.and_then(|rvps| rvps.get(name)).and_then(Value::as_str);
         if text("type") == Some("GrpcRemote") {
