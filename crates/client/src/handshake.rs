@@ -17,6 +17,9 @@ use crate::error::ClientError;
 use crate::evidence::{EvidenceError, EvidenceProvider};
 use crate::token::Token;
 
+/// The code of a key broker that has no attestation service to ask.
+const ELSEWHERE: &str = "KBS-053";
+
 /// The longest challenge, in bytes.
 pub(crate) const MAX_CHALLENGE: usize = 64 * 1024;
 /// The longest answer with a token, in bytes.
@@ -139,6 +142,12 @@ impl Post<'_> {
             // There are no credentials yet that could be better: the server does not want this guest.
             Trouble::Unauthenticated { what, problem } => {
                 ClientError::Denied { what, status: 401, problem }.into()
+            }
+            // A key broker that takes no evidence says who does.
+            Trouble::Final(ClientError::NotFound { what, problem })
+                if problem.more.get("code").is_some_and(|code| code == ELSEWHERE) =>
+            {
+                ClientError::Denied { what, status: 404, problem }.into()
             }
             Trouble::Final(ClientError::NotFound { what, .. }) => {
                 protocol(&what, format!("answered 404: there is no {service} at this URL")).into()

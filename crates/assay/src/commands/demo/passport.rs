@@ -209,9 +209,13 @@ async fn background(parts: &Parts, out: Output) -> anyhow::Result<Value> {
 
 fn denied(what: &str, asked: Result<SecretBytes, ClientError>, out: Output) -> anyhow::Result<Value> {
     let error = asked.err().context("the secret was given away")?;
-    let problem = error.problem().context("no problem details")?;
-    let code = problem.more.get("code").and_then(Value::as_str).unwrap_or_default();
-    refusal(what, code, &problem.detail, out)
+    match error.problem() {
+        Some(problem) => {
+            let code = problem.more.get("code").and_then(Value::as_str).unwrap_or_default();
+            refusal(what, code, &problem.detail, out)
+        }
+        None => refusal(what, "", &error.to_string(), out),
+    }
 }
 
 fn emulated() -> EmulatedGuest {
