@@ -52,7 +52,8 @@ class Cluster:
         self.password_file = os.path.join(self.folder, "password")
         with open(self.password_file, "w") as f:
             f.write(self.password + "\n")
-        self.user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        # It becomes the server itself, where another wrapper would stay between.
+        self.user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.geteuid() == 0 else []
         if self.user:
             shutil.chown(self.folder, "postgres")
             shutil.chown(self.password_file, "postgres")
