@@ -239,7 +239,6 @@ def register(t):
                 took[f"key at {at}"] = until("signing key", lambda: keys(at) == before + 1)
             print("        in force elsewhere after: " + ", ".join(f"{what} {1000 * s:.0f} ms" for what, s in took.items()))
 
-
     @case("replicas: 2000 guests while replicas are killed and the database is restarted: nothing wrong, nothing lost",
           needs=("replicas_agree",))
     def replicas_chaos(w):
