@@ -71,6 +71,14 @@ impl PostgresOptions {
         }
     }
 
+    /// Whether the URL is of the form that is taken.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`], which does not show the URL: it may hold a password.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.parts().map(drop)
+    }
+
     /// Host, port and database, for people.
     pub fn place(&self) -> String {
         match self.parts() {

@@ -21,7 +21,7 @@ use crate::statement::{Row, Statement, column, statement};
 use crate::{PostgresOptions, StoreError, StoreLimits};
 
 /// The channel of notifications.
-pub(crate) const CHANNEL: &str = "assay_changes";
+const CHANNEL: &str = "assay_changes";
 
 /// The lock that a durable transaction holds ("assay" in ASCII), so that there is one at a time.
 const WRITE_LOCK: &str = "SELECT pg_advisory_xact_lock(418448630137)";
@@ -352,7 +352,7 @@ impl Writer<'_> {
 
     /// Wakes whoever follows, once this transaction is committed.
     pub(crate) async fn notify(&mut self) -> Result<(), StoreError> {
-        self.execute(statement("SELECT pg_notify('assay_changes', '')")).await.map(drop)
+        self.execute(statement("SELECT pg_notify($1, '')").bind(CHANNEL)).await.map(drop)
     }
 
     /// Commits.

@@ -179,11 +179,6 @@ impl Store {
         Arc::new(StoreClock::new(Arc::clone(&self.inner.clock_offset)))
     }
 
-    /// How far the database's clock is ahead of this machine's, in milliseconds; 0 with SQLite.
-    pub fn clock_offset_millis(&self) -> i64 {
-        self.inner.clock_offset.load(Ordering::Relaxed)
-    }
-
     /// Reads the key-encryption keys again: another process may have exchanged them.
     ///
     /// # Errors

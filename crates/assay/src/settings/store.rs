@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use assay_store::{Location, PostgresOptions};
 use assay_types::SecretBytes;
 use serde::{Deserialize, Serialize};
@@ -121,7 +121,10 @@ impl StoreSettings {
             "store.answer_seconds is {}; expected 1 to 300",
             self.answer_seconds
         );
-        if self.url.is_none() {
+        // Here, so that a password in it is refused before the configuration is shown to anybody.
+        if let Some(url) = &self.url {
+            PostgresOptions::new(url).check().context("store.url")?;
+        } else {
             let unused = [
                 ("store.password_file", self.password_file.is_some()),
                 ("store.tls_root_certificate", self.tls_root_certificate.is_some()),
@@ -169,6 +172,11 @@ mod tests {
             ("answer_seconds = 0", "answer_seconds"),
         ] {
             assert!(check(text).unwrap_err().to_string().contains(part), "{text}");
+        }
+        for (url, part) in [("postgresql://a:secret@b/c", "holds a password"), ("mysql://a@b/c", "begin")] {
+            let error = format!("{:#}", check(&format!("url = \"{url}\"")).unwrap_err());
+            assert!(error.contains(part) && error.contains("store.url"), "{url}: {error}");
+            assert!(!error.contains("secret"), "{error}");
         }
     }
 }
